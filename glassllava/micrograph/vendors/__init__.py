@@ -1,0 +1,1 @@
+"""One small file a vendor: `recognises` / `read`."""
