@@ -1,0 +1,227 @@
+"""The enquiry: one micrograph made ready for the model, and every word it is asked with.
+
+One shared prefix (sample, settings, measurements, passages, as far as the context level tells
+them), then one yes/no probe for each probe key, one verdict probe, a request to describe and the
+person's question. A passage is data: it is quoted between its number and its end, never obeyed.
+How a checkpoint wraps these words in its chat template is not known here (`model`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glassllava import features
+from glassllava.measurement.quantities import Measurement, Measurements, in_words
+from glassllava.sample import ContextLevel, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from glassllava.literature import Passage
+    from glassllava.micrograph.record import Micrograph
+
+DEFAULT_QUESTION = "What is on this micrograph, and is it a defect for this sample?"
+
+_PROBE = "Is there any {name}? Answer yes or no."
+_VERDICT = "Is there a defect for this sample? Answer yes or no."
+_DESCRIBE = "Describe what is on the micrograph."
+_SAMPLE_LINES = (
+    ("material", "Material"),
+    ("composition", "Composition"),
+    ("process", "Process"),
+    ("treatment", "Treatment"),
+    ("preparation", "Preparation"),
+    ("product", "Product"),
+    ("state", "State"),
+    ("position", "Position"),
+    ("layer", "Layer"),
+    ("notes", "Notes"),
+)
+_EXPECTED = "Intended here: {names}."
+_MEASURED = "Measured: {values}."
+_PASSAGE = "[{number}] {text} ({locator})"
+_PASSAGES = "From the literature:"
+
+TEMPLATES_SHA256 = hashlib.sha256(
+    json.dumps(
+        [_PROBE, _VERDICT, _DESCRIBE, _SAMPLE_LINES, _EXPECTED, _MEASURED, _PASSAGE, _PASSAGES]
+        + sorted(features.PARENTS.items())
+    ).encode()
+).hexdigest()
+
+#: Quantities that a prompt tells, most telling first; the rest stay in the record alone.
+_TOLD = (
+    "crack_length_total",
+    "crack_width_median",
+    "pore_count",
+    "pore_equivalent_diameter_median",
+    "pore_area_fraction",
+    "particle_count",
+    "particle_equivalent_diameter_median",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiry:
+    """One micrograph made ready for the model. Small: the pixels stay in the file."""
+
+    micrograph: Micrograph
+    sample: Sample
+    question: str
+    level_asked: ContextLevel
+    level_given: ContextLevel
+    measurements: Measurements
+    passages: tuple[Passage, ...]
+    query: str
+    prefix: str
+    probes: tuple[tuple[str, str], ...]
+    verdict_text: str
+    describe_text: str
+    want_text: bool = True
+    want_blank: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def prompt_sha256(self) -> str:
+        words = [self.prefix, self.probes, self.verdict_text]
+        words += [self.describe_text, self.question] if self.want_text else []
+        return hashlib.sha256(json.dumps(words).encode()).hexdigest()
+
+
+def probe_text(key: str) -> str:
+    return _PROBE.format(name=features.name_of(key))
+
+
+def compose(
+    micrograph: Micrograph,
+    sample: Sample,
+    question: str,
+    level: ContextLevel,
+    *,
+    measurements: Measurements,
+    passages: tuple[Passage, ...],
+    query: str,
+    probe_keys: Iterable[str],
+    passage_budget: int,
+    want_text: bool = True,
+    want_blank: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Enquiry:
+    """Every word of one enquiry.
+
+    `passage_budget` is in characters; passages beyond it are dropped, weakest first, and the
+    enquiry's warnings say so.
+    """
+    kept = _within(passages, passage_budget)
+    if len(kept) < len(passages):
+        dropped = len(passages) - len(kept)
+        warnings += (f"{dropped} passages did not fit into the prompt and were dropped",)
+    return Enquiry(
+        micrograph=micrograph,
+        sample=sample,
+        question=question or DEFAULT_QUESTION,
+        level_asked=level,
+        level_given=_given(level, sample),
+        measurements=measurements,
+        passages=kept if level == "high" else (),
+        query=query if level == "high" else "",
+        prefix=_prefix(micrograph, sample, level, measurements, kept),
+        probes=tuple((key, probe_text(key)) for key in probe_keys),
+        verdict_text=_VERDICT,
+        describe_text=_DESCRIBE,
+        want_text=want_text,
+        want_blank=want_blank,
+        warnings=warnings,
+    )
+
+
+def literature_query(question: str, sample: Sample, measurements: Measurements) -> str:
+    """What is asked of the literature, in words: shown to the person and kept in the record."""
+    seen = dict.fromkeys(
+        features.name_of(m.feature) for m in measurements.measurements if m.value > 0
+    )
+    told = [sample.material, sample.process, sample.treatment, sample.product, sample.state]
+    parts = [question if question != DEFAULT_QUESTION else "", *seen, *told]
+    return " ".join(part for part in parts if part) or "defects of glass seen under the SEM"
+
+
+def _given(level: ContextLevel, sample: Sample) -> ContextLevel:
+    """The level that the sample could fill: asking for context does not make it known."""
+    if level == "none" or sample == Sample():
+        return "none"
+    if level != "basic" and sample == Sample(material=sample.material):
+        return "basic"
+    return level
+
+
+def _within(passages: tuple[Passage, ...], budget: int) -> tuple[Passage, ...]:
+    kept: list[Passage] = []
+    for passage in passages:
+        budget -= len(passage.text)
+        if budget < 0:
+            break
+        kept.append(passage)
+    return tuple(kept)
+
+
+def _prefix(
+    micrograph: Micrograph,
+    sample: Sample,
+    level: ContextLevel,
+    measurements: Measurements,
+    passages: tuple[Passage, ...],
+) -> str:
+    if level == "none":
+        return ""
+    if level == "basic":
+        return f"Material: {_one_line(sample.material)}." if sample.material else ""
+    lines = [
+        f"{label}: {_one_line(value)}."
+        for name, label in _SAMPLE_LINES
+        if (value := getattr(sample, name))
+    ]
+    if sample.expected:
+        names = ", ".join(features.name_of(key) for key in sample.expected)
+        lines.append(_EXPECTED.format(names=names))
+    if settings := _settings_words(micrograph):
+        lines.append(settings)
+    if level == "high":
+        told = [
+            m for quantity in _TOLD for m in measurements.measurements if m.quantity == quantity
+        ]
+        if told:
+            lines.append(_MEASURED.format(values="; ".join(map(_measured_words, told))))
+        if passages:
+            lines.append(_PASSAGES)
+            lines += [
+                _PASSAGE.format(number=number, text=_one_line(p.text), locator=p.locator)
+                for number, p in enumerate(passages, start=1)
+            ]
+    return "\n".join(lines)
+
+
+def _settings_words(micrograph: Micrograph) -> str:
+    beam, words = micrograph.beam, []
+    if beam.detector or beam.signal:
+        words.append(f"detector {beam.signal or beam.detector}")
+    if beam.voltage_v:
+        words.append(f"{beam.voltage_v / 1e3:.3g} kV")
+    if micrograph.pixel_size:
+        width = micrograph.pixel_size.value_m * micrograph.width
+        words.append(f"field {in_words(width, 'm')} wide")
+    else:
+        words.append("no scale")
+    return f"Microscope: {', '.join(words)}."
+
+
+def _measured_words(measurement: Measurement) -> str:
+    name = measurement.quantity.replace("_", " ")
+    return f"{name} {in_words(measurement.value, measurement.unit)}"
+
+
+def _one_line(text: str) -> str:
+    """A person's or a paper's words as one line: they may not forge a line of the prompt."""
+    return " ".join(text.split()).rstrip(".")
