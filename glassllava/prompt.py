@@ -45,12 +45,11 @@ _MEASURED = "Measured: {values}."
 _PASSAGE = "[{number}] {text} ({locator})"
 _PASSAGES = "From the literature:"
 
-TEMPLATES_SHA256 = hashlib.sha256(
-    json.dumps(
-        [_PROBE, _VERDICT, _DESCRIBE, _SAMPLE_LINES, _EXPECTED, _MEASURED, _PASSAGE, _PASSAGES]
-        + sorted(features.PARENTS.items())
-    ).encode()
-).hexdigest()
+_TEMPLATES = (
+    *(_PROBE, _VERDICT, _DESCRIBE, _SAMPLE_LINES, _EXPECTED, _MEASURED, _PASSAGE, _PASSAGES),
+    *sorted(features.PARENTS.items()),
+)
+TEMPLATES_SHA256 = hashlib.sha256(json.dumps(_TEMPLATES).encode()).hexdigest()
 
 #: Quantities that a prompt tells, most telling first; the rest stay in the record alone.
 _TOLD = (

@@ -187,7 +187,7 @@ def _tokens_in(text: str, field: str) -> set[tuple[str, str]]:
     """(key, token) pairs of the phrases in `text`; longer phrases eat the shorter in them."""
     # Commas and semicolons stay: a "not" before one does not reach the words after it.
     rest = re.sub(r"[\s_/()]+", " ", text.lower())
-    found = set()
+    found: set[tuple[str, str]] = set()
     for phrase, fields_, pairs in _phrases():
         if fields_ and field not in fields_:
             continue
