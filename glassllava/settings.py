@@ -1,0 +1,117 @@
+"""Finds and merges glassview.toml; each room declares its own frozen section.
+
+Order: defaults, `glassview.toml` in the platform's configuration folder (or --settings FILE),
+`GLASSVIEW_*` variables, then flags (which the commands lay over). No key of a server ever stands
+in this file: those come from the environment or the system keyring.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from glassllava.errors import BadInput
+
+_Section = TypeVar("_Section")
+_PREFIX = "GLASSVIEW_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the person set, by section. `origin` is the file it came from, for messages."""
+
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    origin: str = "defaults"
+
+    def section(self, name: str, kind: type[_Section]) -> _Section:
+        """The section as its room's frozen dataclass.
+
+        Raises
+        ------
+        BadInput : for a key that `kind` does not have, or a value of another type than its
+            default's.
+        """
+        known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+        defaults = kind()
+        values = {}
+        for key, value in self.values.get(name, {}).items():
+            where = f"{self.origin} [{name}]"
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
+                raise BadInput(f"'{key}' is not a setting", where=where, remedy=hint)
+            values[key] = _like(getattr(defaults, key), value, f"{where} {key}")
+        return kind(**values)
+
+
+def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this person on this machine.
+
+    Raises
+    ------
+    BadInput : for a named file that is missing, or any file that is not TOML.
+    """
+    environ = os.environ if environ is None else environ
+    file = Path(path) if path else user_config_dir(environ) / "glassview.toml"
+    values: dict[str, dict[str, Any]] = {}
+    if file.exists():
+        try:
+            loaded = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadInput(f"The settings cannot be read ({error})", where=file) from error
+        for name, section in loaded.items():
+            if not isinstance(section, dict):
+                raise BadInput(
+                    f"'{name}' stands outside a section",
+                    where=file,
+                    remedy="Write it under a heading such as [model].",
+                )
+            values[name] = dict(section)
+    elif path:
+        raise BadInput("There is no such settings file", where=file)
+    for variable, text in environ.items():
+        # GLASSVIEW_MODEL__REFERENCE=embedded sets [model] reference.
+        if variable.startswith(_PREFIX) and "__" in variable:
+            section_name, key = variable[len(_PREFIX) :].lower().split("__", 1)
+            values.setdefault(section_name, {})[key] = text
+    return Settings(values, origin=str(file))
+
+
+def user_config_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where glassview.toml is looked for; GLASSVIEW_CONFIG_DIR moves it."""
+    import platformdirs
+
+    moved = (os.environ if environ is None else environ).get("GLASSVIEW_CONFIG_DIR")
+    return Path(moved) if moved else Path(platformdirs.user_config_dir("glassview", False))
+
+
+def user_data_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the library and the desktop's own run live; GLASSVIEW_DATA_DIR moves it."""
+    import platformdirs
+
+    moved = (os.environ if environ is None else environ).get("GLASSVIEW_DATA_DIR")
+    return Path(moved) if moved else Path(platformdirs.user_data_dir("glassview", False))
+
+
+def _like(default: Any, value: Any, where: str) -> Any:
+    """`value` as the type of `default`; texts from the environment are read as that type."""
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+            return str(value).lower() in ("1", "true", "yes", "on")
+    elif isinstance(default, int | float) and not isinstance(value, bool):
+        try:
+            return type(default)(value)
+        except (TypeError, ValueError):
+            pass
+    elif isinstance(default, str) and isinstance(value, str):
+        return value
+    elif isinstance(default, tuple) and isinstance(value, list | tuple):
+        return tuple(value)
+    raise BadInput(f"{value!r} is not a {type(default).__name__}", where=where)
