@@ -24,7 +24,7 @@ from glassllava.interpretation import (
 )
 from glassllava.literature import Literature
 from glassllava.measurement.quantities import Measurements
-from glassllava.prompt import TEMPLATES_SHA256, Enquiry, compose, literature_query
+from glassllava.prompt import TEMPLATES_SHA256, Enquiry, compose, level_given, literature_query
 from glassllava.sample import ContextLevel, Sample, Understanding, understand
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def interpret(
     *,
     model: VisionModel,
     literature: Literature,
-    judging: Judging = Judging(),  # noqa: B008  (frozen)
+    judging: Judging = Judging(),
     library: str = "",
     want_text: bool = True,
     want_blank: bool = False,
@@ -116,8 +116,8 @@ def prepare(
     passages = literature.search(query, _PASSAGES) if level == "high" else ()
     understood = understand(sample, level)
     warnings = [*micrograph.warnings]
-    if level in ("none", "basic"):
-        warnings.append(f"Context '{level}': verdicts without context are unreliable")
+    if (given := level_given(level, sample)) in ("none", "basic"):
+        warnings.append(f"Context '{given}': verdicts without context are unreliable")
     if level == "high" and not passages:
         warnings.append("No evidence found in the literature")
     warnings += [
@@ -185,7 +185,7 @@ def conclude(
     reply: Reply,
     *,
     calibration: Calibration | None,
-    judging: Judging = Judging(),  # noqa: B008  (frozen)
+    judging: Judging = Judging(),
     library: str = "",
 ) -> Interpretation:
     """Answers, calibration, rules, verdict; no model. Order: calibrate, threshold, rules."""
@@ -198,7 +198,8 @@ def conclude(
 
     description = answers.check_citations(reply.description, enquiry.passages)
     answer = answers.check_citations(reply.answer, enquiry.passages)
-    findings, fired = [], []
+    findings: list[Finding] = []
+    fired: list[str] = []
     for seen in answers.read_probes(reply, at_level):
         disposition, reason, rule_ids = (
             _dispose(seen.feature, enquiry, understood, judging, thresholded)

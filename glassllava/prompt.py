@@ -123,7 +123,7 @@ def compose(
         sample=sample,
         question=question or DEFAULT_QUESTION,
         level_asked=level,
-        level_given=_given(level, sample),
+        level_given=level_given(level, sample),
         measurements=measurements,
         passages=kept if level == "high" else (),
         query=query if level == "high" else "",
@@ -147,8 +147,11 @@ def literature_query(question: str, sample: Sample, measurements: Measurements) 
     return " ".join(part for part in parts if part) or "defects of glass seen under the SEM"
 
 
-def _given(level: ContextLevel, sample: Sample) -> ContextLevel:
-    """The level that the sample could fill: asking for context does not make it known."""
+def level_given(level: ContextLevel, sample: Sample) -> ContextLevel:
+    """The level that the sample could fill: asking for context does not make it known.
+
+    Settings, measurements and passages are told by the level asked for all the same.
+    """
     if level == "none" or sample == Sample():
         return "none"
     if level != "basic" and sample == Sample(material=sample.material):
