@@ -109,10 +109,12 @@ def prepare(
     The measurements are taken at every level, since they are evidence for the person; only
     `high` tells them to the model.
     """
-    from glassllava.measurement import measure
+    if measurements is None:
+        # scikit-image is slow to import: only where something is to be measured.
+        from glassllava.measurement import measure
 
-    measured = measure(micrograph) if measurements is None else measurements
-    query = literature_query(question, sample, measured)
+        measurements = measure(micrograph)
+    query = literature_query(question, sample, measurements)
     passages = literature.search(query, _PASSAGES) if level == "high" else ()
     understood = understand(sample, level)
     warnings = [*micrograph.warnings]
@@ -130,7 +132,7 @@ def prepare(
         sample,
         question,
         level,
-        measurements=measured,
+        measurements=measurements,
         passages=passages,
         query=query,
         probe_keys=probe_keys,

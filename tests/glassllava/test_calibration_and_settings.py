@@ -1,0 +1,78 @@
+"""Calibration files and settings: read strictly, refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from glassllava.calibration import Calibration, LevelCalibration, Platt, read_calibration
+from glassllava.errors import BadInput, ModelUnavailable
+from glassllava.settings import load
+
+
+def test_a_calibration_comes_back(tmp_path: Path) -> None:
+    level = LevelCalibration({"pore": Platt(1.5, -0.2)}, Platt(0.8, 0.1), {"pore": 0.4}, 0.7)
+    calibration = Calibration({"high": level}, "split", "templates")
+    (tmp_path / "calibration.json").write_text(json.dumps(calibration.to_json()))
+    again = read_calibration(tmp_path)
+    assert again is not None
+    assert again.levels == calibration.levels
+    assert again.for_level("high", "templates") == level
+    assert again.for_level("high", "changed templates") is None
+    assert again.for_level("none", "templates") is None
+
+
+def test_no_file_is_no_calibration(tmp_path: Path) -> None:
+    assert read_calibration(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 2}', '{"schema": 1, "levels": {"a": 1}}'])
+def test_a_bad_calibration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "calibration.json").write_text(text)
+    with pytest.raises(ModelUnavailable, match="calibration"):
+        read_calibration(tmp_path)
+
+
+def test_platt_is_monotonic_and_bounded() -> None:
+    platt = Platt(2.0, -1.0)
+    values = [platt(raw) for raw in (0.0, 0.1, 0.5, 0.9, 1.0)]
+    assert values == sorted(values)
+    assert all(0 <= value <= 1 for value in values)
+    assert Platt(1.0, 0.0)(0.3) == pytest.approx(0.3)
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    reference: str = "embedded"
+    batch: int = 4
+    network: bool = False
+
+
+def test_variables_go_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "glassview.toml"
+    path.write_text('[model]\nreference = "folder"\nbatch = 2\n')
+    settings = load(path, {"GLASSVIEW_MODEL__BATCH": "8", "GLASSVIEW_MODEL__NETWORK": "yes"})
+    assert settings.section("model", ModelSection) == ModelSection("folder", 8, True)
+
+
+def test_a_wrong_setting_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "glassview.toml"
+    path.write_text('[model]\nrefernce = "x"\n')
+    with pytest.raises(BadInput, match="reference"):
+        load(path, {}).section("model", ModelSection)
+
+
+@pytest.mark.parametrize("text", ["model = 3", "[model", '[model]\nbatch = "many"'])
+def test_settings_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "glassview.toml"
+    path.write_text(text)
+    with pytest.raises(BadInput):
+        load(path, {}).section("model", ModelSection)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such settings file"):
+        load(tmp_path / "none.toml", {})
