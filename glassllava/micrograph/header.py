@@ -1,0 +1,170 @@
+"""What a file's header hands to a vendor's reader, and what the reader hands back.
+
+Knows how vendors write numbers, lengths and dates, and which lengths can be a pixel of a
+micrograph at all. Knows nothing of TIFF (`reading`) and of any one vendor (`vendors`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from glassllava.micrograph.record import (
+    BeamSettings,
+    Databar,
+    Instrument,
+    PixelSize,
+    PixelSizeSource,
+)
+
+#: A vendor's text beyond this is cut before it is parsed.
+MAX_TEXT = 4_000_000
+MAX_ENTRIES = 5_000
+MAX_VALUE = 2_000
+
+#: Metres per pixel that an electron or ion microscope can have: finer than an atom's nucleus
+#: or coarser than a millimetre is a broken header.
+SMALLEST_PIXEL_M = 1e-12
+LARGEST_PIXEL_M = 1e-3
+
+_METRES: Mapping[str, float] = {
+    "fm": 1e-15,
+    "pm": 1e-12,
+    "å": 1e-10,
+    "angstrom": 1e-10,
+    "nm": 1e-9,
+    "nanometer": 1e-9,
+    "nanometre": 1e-9,
+    "µm": 1e-6,  # micro sign; the Greek letter is folded into it
+    "um": 1e-6,
+    "micron": 1e-6,
+    "microns": 1e-6,
+    "micrometer": 1e-6,
+    "micrometre": 1e-6,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "m": 1.0,
+}
+
+_NUMBER = re.compile(
+    r"\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,4})?)\s*(.*)"
+)
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One page's header: sizes in pixels, texts as decoded, nothing interpreted.
+
+    `texts` holds vendor tags by their code. `resolution` is XResolution and YResolution as they
+    stand: pixels per unit in ImageJ files, the screen's dots per inch nearly everywhere else.
+    """
+
+    width: int
+    height: int
+    description: str = ""
+    texts: Mapping[int, str] = field(default_factory=dict)
+    resolution: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorReading:
+    """What one vendor's reader understood.
+
+    `databar_known` is True if the header says whether there is a databar, so that the pixels
+    need not be asked. `void` is the reason why no candidate may be used as the ruler, if any.
+    """
+
+    candidates: tuple[PixelSize, ...] = ()
+    beam: BeamSettings = field(default_factory=BeamSettings)
+    instrument: Instrument = field(default_factory=Instrument)
+    databar: Databar | None = None
+    databar_known: bool = False
+    void: str = ""
+    warnings: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def number(text: str | None) -> float | None:
+    """The finite number at the start of `text`, or None."""
+    return quantity(text)[0]
+
+
+def quantity(text: str | None) -> tuple[float | None, str]:
+    """Number and unit of a text like "55.82 nm"; (None, "") if it holds no finite number."""
+    if not text:
+        return None, ""
+    match = _NUMBER.match(text[:200])
+    if match is None:
+        return None, ""
+    value = float(match.group(1))
+    return (value, match.group(2).strip()) if math.isfinite(value) else (None, "")
+
+
+def metres(value: float | None, unit: str) -> float | None:
+    """`value` of a length in `unit` as metres; None for a unit that is no length."""
+    folded = _ESCAPED.sub(lambda hit: chr(int(hit.group(1), 16)), unit.strip().strip('"'))
+    # The Greek letter mu stands for the micro sign, the Angstrom sign for the letter.
+    folded = folded.replace("\u03bc", "\u00b5").replace("\u212b", "\u00c5").lower()
+    factor = _METRES.get(folded)
+    return None if factor is None or value is None else value * factor
+
+
+def scaled(text: str | None, units: Mapping[str, float]) -> float | None:
+    """The quantity in `text` times the factor of its unit; None for a unit not in `units`."""
+    value, unit = quantity(text)
+    return None if value is None or unit not in units else value * units[unit]
+
+
+def pixel_size(
+    value_m: float | None,
+    source: PixelSizeSource,
+    origin: str,
+    value_y_m: float | None = None,
+) -> PixelSize | None:
+    """A pixel size if `value_m` can be one, else None.
+
+    `value_y_m` is kept only where it differs by more than 0.1 %: the pixels are not square.
+    """
+    if not is_plausible(value_m):
+        return None
+    assert value_m is not None
+    if (
+        not is_plausible(value_y_m)
+        or value_y_m is None
+        or abs(value_y_m - value_m) <= 1e-3 * value_m
+    ):
+        value_y_m = None
+    return PixelSize(value_m, source, origin, value_y_m=value_y_m)
+
+
+def is_plausible(value_m: float | None) -> bool:
+    return value_m is not None and SMALLEST_PIXEL_M < value_m < LARGEST_PIXEL_M
+
+
+def when(text: str | None, *patterns: str) -> str | None:
+    """The instrument's local time as ISO 8601, by the first of `patterns` that fits."""
+    for pattern in patterns:
+        try:
+            return datetime.strptime((text or "").strip(), pattern).isoformat()
+        except ValueError:
+            continue
+    return None
+
+
+def said(text: str | None) -> str | None:
+    """`text` without blanks, or None where the vendor left it empty."""
+    text = (text or "").strip().strip("\x00")
+    return text[:MAX_VALUE] or None
+
+
+def decoded(data: bytes) -> str:
+    """Vendor text: UTF-8 where it is valid, else the Windows code page microscopes write in."""
+    data = data[:MAX_TEXT].rstrip(b"\x00")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")

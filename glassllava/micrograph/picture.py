@@ -1,0 +1,71 @@
+"""PNG, JPEG and BMP pictures of micrographs, by Pillow: pixels without a scale.
+
+Their resolution entries are those of a screen or a printer, so that none is a calibration.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph.header import Header
+from glassllava.micrograph.record import Page
+from glassllava.micrograph.tiff import MAX_PIXELS, translated
+
+FORMATS = ("PNG", "JPEG", "BMP")
+_DEPTH = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
+_GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        # Pillow warns from 89 megapixels on; the limit of this product is its own.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _bomb(path), translated(path, "opening it as a picture"):
+            picture = Image.open(path, formats=FORMATS)
+        try:
+            yield picture
+        finally:
+            picture.close()
+
+
+@contextmanager
+def _bomb(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise UnreadableMicrograph(
+            "The picture is too large to read", where=path, remedy="Save it as TIFF."
+        ) from error
+
+
+def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
+    with _opened(path) as picture:
+        width, height = picture.size
+        if width * height > MAX_PIXELS or width < 1 or height < 1:
+            raise UnreadableMicrograph(
+                f"The picture cannot be read: it claims {width} × {height} pixels", where=path
+            )
+        samples = 1 if picture.mode in _GREY else 3
+        page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
+    return (page,), {0: Header(width, height)}
+
+
+def read_pixels(path: Path, first_row: int = 0) -> np.ndarray[Any, Any]:
+    """Rows from `first_row` on, (H, W) or (H, W, 3)."""
+    with _opened(path) as picture, _bomb(path), translated(path, "decoding the picture"):
+        if picture.mode == "1":
+            picture = picture.convert("L")
+        elif picture.mode == "LA":
+            picture = picture.getchannel("L")
+        elif picture.mode not in (*_GREY, "RGB"):
+            picture = picture.convert("RGB")
+        return np.ascontiguousarray(np.asarray(picture)[first_row:])

@@ -1,0 +1,282 @@
+"""A file becomes a Micrograph: `read_micrograph`; and a Micrograph its pixels: `pixels`, `grey`.
+
+Knows the order of trust among scales, which page is the clean one, and how the parts fit. Knows
+nothing of file layouts (`tiff`, `picture`) and of vendors (`vendors`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph import databar as databar_in_pixels
+from glassllava.micrograph import picture, tiff
+from glassllava.micrograph.contrast import display_range, to_8bit
+from glassllava.micrograph.header import MAX_ENTRIES, VendorReading
+from glassllava.micrograph.record import (
+    TRUST,
+    BeamSettings,
+    Databar,
+    Instrument,
+    Micrograph,
+    Page,
+    PixelSize,
+)
+from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
+
+__all__ = [
+    "display_range",
+    "grey",
+    "pixels",
+    "read_micrograph",
+    "specimen",
+    "to_8bit",
+]
+
+_VENDORS = (thermo, zeiss, ome, imagej)
+#: Two scales that differ by more than this are told to the person.
+_DISAGREEMENT = 0.01
+#: Below this a side is too short for anything to be judged.
+_TOO_SMALL = 64
+_LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
+
+_TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
+
+_Settings = TypeVar("_Settings", BeamSettings, Instrument)
+
+
+def read_micrograph(
+    path: str | Path,
+    page: int | None = None,
+    *,
+    pixel_size: PixelSize | None = None,
+    with_hash: bool = True,
+    with_databar: bool = True,
+) -> Micrograph:
+    """The micrograph in a file, without its pixels.
+
+    Parameters
+    ----------
+    path : a TIFF, PNG, JPEG or BMP file.
+    page : which picture of the file; the cleanest by default (16 bit before 8, no preview).
+    pixel_size : typed by the person; stands above what the file says.
+    with_hash : False leaves `sha256` None.
+    with_databar : False does not look for a databar in the pixels where no tag tells.
+
+    Raises
+    ------
+    UnreadableMicrograph : says why the file is no micrograph, and what to do.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    pages, headers = (tiff if kind == "tiff" else picture).read_headers(path)
+    chosen = _chosen_page(path, pages, page)
+    header = headers[chosen.index]
+    readings = [vendor.read(header) for vendor in _VENDORS if vendor.recognises(header)]
+    warnings = [text for reading in readings for text in reading.warnings]
+    size, candidates, scale_warnings = _scale(readings, pixel_size)
+    warnings += scale_warnings
+    if len(pages) > 1 and page is None:
+        warnings.append(f"The file has {len(pages)} pages: page {chosen.index} is read")
+    if min(chosen.width, chosen.height) < _TOO_SMALL:
+        warnings.append(
+            f"{chosen.width} × {chosen.height} pixels are too few for anything to be judged"
+        )
+    strip = next((reading.databar for reading in readings if reading.databar), None)
+    told = any(reading.databar_known for reading in readings)
+    if with_databar and strip is None and not told:
+        strip = _databar_in_pixels(path, kind, chosen)
+    metadata = {key: text for reading in readings for key, text in reading.metadata.items()}
+    return Micrograph(
+        path=path,
+        page=chosen.index,
+        width=chosen.width,
+        height=chosen.height,
+        bit_depth=chosen.bit_depth,
+        samples=chosen.samples,
+        sha256=_sha256(path) if with_hash else None,
+        pixel_size=size,
+        candidates=candidates,
+        beam=_merged(BeamSettings(), [reading.beam for reading in readings]),
+        instrument=_merged(Instrument(), [reading.instrument for reading in readings]),
+        databar=strip,
+        pages=pages,
+        warnings=tuple(warnings),
+        metadata=dict(list(metadata.items())[:MAX_ENTRIES]),
+    )
+
+
+def pixels(micrograph: Micrograph) -> np.ndarray[Any, Any]:
+    """The whole frame, databar included: (H, W), or (H, W, 3) for colour, in the stored type.
+
+    Raises
+    ------
+    UnreadableMicrograph : also when the file is another one than when its header was read.
+    """
+    return _read_pixels(micrograph.path, micrograph.page, micrograph.width, micrograph.height)
+
+
+def grey(micrograph: Micrograph) -> np.ndarray[Any, Any]:
+    """The whole frame as (H, W) grey in the stored type; colours by luminance (BT.709)."""
+    return _grey(pixels(micrograph))
+
+
+def specimen(micrograph: Micrograph) -> np.ndarray[Any, Any]:
+    """The grey rows that show the specimen: the frame without its databar."""
+    return grey(micrograph)[micrograph.specimen_rows]
+
+
+def _read_pixels(
+    path: Path, page: int, width: int, height: int, first_row: int = 0
+) -> np.ndarray[Any, Any]:
+    if _kind(path) == "tiff":
+        array = tiff.read_pixels(path, page, first_row)
+    else:
+        array = picture.read_pixels(path, first_row)
+    if array.shape[:2] != (height - first_row, width):
+        raise UnreadableMicrograph(
+            f"The file gave {array.shape[1]} × {array.shape[0]} pixels where its header said "
+            f"{width} × {height - first_row}",
+            where=path,
+            remedy="It is torn, or it was written anew meanwhile: open it again.",
+        )
+    return array
+
+
+def _grey(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.ndim == 2:
+        return array
+    red, green, blue = (array[..., index] for index in range(3))
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        return np.ascontiguousarray(red)  # grey stored as colour: exact
+    mixed = array.astype(np.float64) @ np.array(_LUMINANCE)
+    if array.dtype.kind in "ui":
+        limits = np.iinfo(array.dtype)
+        mixed = np.clip(np.rint(mixed), limits.min, limits.max)
+    return mixed.astype(array.dtype)
+
+
+def _kind(path: Path) -> str:
+    """ "tiff" or "picture", by the first bytes; or the reason why it is neither."""
+    where = path
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise UnreadableMicrograph(
+                "This is a folder, not a micrograph",
+                where=where,
+                remedy="Give one of its files, or judge them all with `glassview scan FOLDER`.",
+            )
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableMicrograph("This is not a regular file", where=where)
+        if status.st_size == 0:
+            raise UnreadableMicrograph(
+                "The file is empty", where=where, remedy="Copy it again from the microscope."
+            )
+        with path.open("rb") as file:
+            start = file.read(8)
+    except FileNotFoundError:
+        raise UnreadableMicrograph(
+            "There is no such file", where=where, remedy="Check the path."
+        ) from None
+    except PermissionError:
+        raise UnreadableMicrograph(
+            "The file may not be read by this user",
+            where=where,
+            remedy="Ask its owner for permission to read it.",
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        raise UnreadableMicrograph(f"The file cannot be opened ({error})", where=where) from error
+    if start.startswith(_TIFF_MAGIC):
+        return "tiff"
+    if start.startswith(_PICTURE_MAGIC):
+        return "picture"
+    looks_like_text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start)
+    raise UnreadableMicrograph(
+        "The file is text, not a picture"
+        if looks_like_text
+        else "The file is neither TIFF nor PNG, JPEG or BMP",
+        where=where,
+        remedy="Export the micrograph as TIFF from the microscope's program.",
+    )
+
+
+def _chosen_page(path: Path, pages: Sequence[Page], asked: int | None) -> Page:
+    if asked is not None:
+        found = next((page for page in pages if page.index == asked), None)
+        if found is None:
+            have = ", ".join(str(page.index) for page in pages[:10])
+            raise UnreadableMicrograph(
+                f"The file has no readable page {asked}", where=path, remedy=f"It has {have}."
+            )
+        return found
+    largest = max(page.width * page.height for page in pages)
+
+    def cleanness(page: Page) -> tuple[bool, bool, int, int, int]:
+        # A preview with the bar burned in often stands before the 16-bit data without it.
+        return (
+            page.role == "image",
+            2 * page.width * page.height >= largest,
+            min(page.bit_depth, 16),
+            -page.samples,
+            -page.index,
+        )
+
+    return max(pages, key=cleanness)
+
+
+def _scale(
+    readings: Iterable[VendorReading], typed: PixelSize | None
+) -> tuple[PixelSize | None, tuple[PixelSize, ...], list[str]]:
+    """The most trusted pixel size, every candidate, and what the person must know of them."""
+    readings = list(readings)
+    found = [size for reading in readings for size in reading.candidates]
+    found.sort(key=lambda size: TRUST.index(size.source))  # stable: a vendor's own order stays
+    warnings: list[str] = []
+    void = next((reading.void for reading in readings if reading.void), "")
+    best = typed or (found[0] if found and not void else None)
+    if void and typed is None:
+        warnings.append(f"The scale is not used: {void}. Type the pixel size if you know it")
+    candidates = ((typed,) if typed else ()) + tuple(found)
+    apart = [
+        size
+        for size in candidates
+        if best is not None and abs(size.value_m - best.value_m) > _DISAGREEMENT * best.value_m
+    ]
+    if apart and best is not None:
+        others = ", ".join(f"{size.value_m:.4g} m ({size.origin or size.source})" for size in apart)
+        warnings.append(
+            f"The scales disagree: {best.value_m:.4g} m per pixel ({best.origin or best.source}) "
+            f"is used, the file also says {others}"
+        )
+    return best, candidates, warnings
+
+
+def _merged(empty: _Settings, parts: Iterable[_Settings]) -> _Settings:
+    """Every field from the first part that knows it."""
+    values: dict[str, Any] = {}
+    for part in parts:
+        for field in fields(part):
+            value = getattr(part, field.name)
+            if value is not None:
+                values.setdefault(field.name, value)
+    return type(empty)(**values)
+
+
+def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:
+    first = databar_in_pixels.first_row_wanted(page.height)
+    rows = _grey(_read_pixels(path, page.index, page.width, page.height, first))
+    return None if page.bit_depth == 1 else databar_in_pixels.find(rows, page.height)
+
+
+def _sha256(path: Path) -> str:
+    with tiff.translated(path, "hashing it"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

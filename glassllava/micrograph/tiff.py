@@ -1,0 +1,285 @@
+"""TIFF files: their pages, headers and pixels, by tifffile and imagecodecs.
+
+The only file that speaks tifffile. Everything those libraries may raise on a torn or hostile file
+is translated here, once, into UnreadableMicrograph. Knows nothing of vendors: it hands on their
+tags as text.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph.header import MAX_TEXT, Header, decoded
+from glassllava.micrograph.record import Page
+
+# What it says about odd tags is not for the person; what matters comes back as an error.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+#: Larger pictures are refused before anything is decoded.
+MAX_PIXELS = 2_000_000_000
+MAX_BYTES = 8 * 2**30
+MAX_PAGES = 500
+#: From this decoded size on, data packed tighter than `MAX_RATIO` is a bomb: deflate reaches
+#: 1032 at the most, and no micrograph has so little in it.
+SUSPECT_BYTES = 256 * 2**20
+MAX_RATIO = 2000
+
+_DESCRIPTION = 270
+_VENDOR_TAGS = (33560, 34118, 34119, 34680, 34682, 34683, 50431, 51023)
+_PALETTE, _WHITE_IS_ZERO, _SEPARATED, _LAB = 3, 0, 5, 8
+
+#: tifffile and its codecs raise nearly every built-in error on torn files: bad offsets, counts,
+#: types, codecs. AssertionError and AttributeError too, where a page lacks a tag.
+READING_ERRORS = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    SyntaxError,
+    struct.error,
+)
+
+
+@contextmanager
+def translated(path: Path, doing: str) -> Iterator[None]:
+    """Turn what a library raises while `doing` into UnreadableMicrograph."""
+    try:
+        yield
+    except READING_ERRORS as error:
+        why = str(error).strip().splitlines()[0][:200] if str(error).strip() else ""
+        raise UnreadableMicrograph(
+            f"The file cannot be read ({doing}: {why or type(error).__name__})",
+            where=path,
+            remedy="It may be torn or damaged: copy it again from the microscope, or open and "
+            "save it anew in the program that wrote it.",
+        ) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    with translated(path, "opening it as TIFF"):
+        file = tifffile.TiffFile(path)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
+    """The pages that a person may choose, and the header of each by its index.
+
+    Pages that cannot be a picture (volumes, absurd sizes) are left out unless there is no other;
+    then the reason is raised.
+    """
+    pages: list[Page] = []
+    headers: dict[int, Header] = {}
+    refused: UnreadableMicrograph | None = None
+    with opened(path) as file:
+        for index in range(MAX_PAGES):
+            page = _page(path, file, index)
+            if page is None:
+                break
+            try:
+                with translated(path, f"page {index}"):
+                    described = _described(index, page)
+                    header = _header(file, page)
+                _refuse_absurd(path, file, page)
+            except UnreadableMicrograph as error:
+                refused = refused or error
+                continue
+            pages.append(described)
+            headers[index] = header
+    if not pages:
+        raise refused or UnreadableMicrograph(
+            "The file holds no picture",
+            where=path,
+            remedy="It may be torn: copy it again from the microscope.",
+        )
+    return tuple(pages), headers
+
+
+def read_pixels(path: Path, index: int, first_row: int = 0) -> np.ndarray[Any, Any]:
+    """Rows from `first_row` to the last of a page, (H, W) or (H, W, 3), in the stored type.
+
+    One-bit pages come back as 0 and 255. The index of a palette page is its grey (vendors store
+    grey values and a display palette beside them). White-is-zero pages are turned round. Where
+    the file allows, only the asked rows are read.
+    """
+    with opened(path) as file:
+        page = _page(path, file, index)
+        if page is None:
+            raise UnreadableMicrograph(f"The file has no page {index}", where=path)
+        _refuse_absurd(path, file, page)
+        with translated(path, f"decoding page {index}"):
+            array, skipped = _decoded_rows(file, page, first_row)
+            array = _channels_last(array, str(page.axes))[first_row - skipped :]
+            return _as_grey_or_rgb(array, page)
+
+
+def _page(path: Path, file: tifffile.TiffFile, index: int) -> Any | None:
+    with translated(path, f"finding page {index}"):
+        try:
+            return file.pages[index]
+        except IndexError:
+            return None
+
+
+def _described(index: int, page: Any) -> Page:
+    kind = int(page.subfiletype)
+    role = "preview" if kind & 1 else "mask" if kind & 4 else "image"
+    return Page(
+        index=index,
+        width=int(page.imagewidth),
+        height=int(page.imagelength),
+        bit_depth=int(page.bitspersample),
+        samples=int(page.samplesperpixel),
+        role=role,
+    )
+
+
+def _header(file: tifffile.TiffFile, page: Any) -> Header:
+    texts = {code: text for code in _VENDOR_TAGS if (text := _text(file, page, code))}
+    resolution = None
+    across, down = (_ratio(page.tags.get(code)) for code in (282, 283))
+    if across is not None:
+        resolution = (across, across if down is None else down)
+    return Header(
+        width=int(page.imagewidth),
+        height=int(page.imagelength),
+        description=_text(file, page, _DESCRIPTION),
+        texts=texts,
+        resolution=resolution,
+    )
+
+
+def _text(file: tifffile.TiffFile, page: Any, code: int) -> str:
+    """A tag's bytes as text: tifffile's own parsers drop keys and types of some vendors."""
+    tag = page.tags.get(code)
+    if tag is None or int(tag.dtype) not in (1, 2, 7):
+        return ""
+    file.filehandle.seek(int(tag.valueoffset))
+    return decoded(file.filehandle.read(min(int(tag.valuebytecount), MAX_TEXT)))
+
+
+def _ratio(tag: Any) -> float | None:
+    value = None if tag is None else tag.value
+    if not isinstance(value, tuple) or len(value) != 2 or not value[1]:
+        return None
+    return float(value[0]) / float(value[1])
+
+
+def _refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
+    """Refuse, before decoding, what no file of this size can hold or no memory should."""
+    width, height = int(page.imagewidth), int(page.imagelength)
+    samples, bits = int(page.samplesperpixel), max(1, int(page.bitspersample))
+    claim = f"page {page.index} claims {width} × {height} pixels of {samples} × {bits} bit"
+    if width < 1 or height < 1 or samples < 1:
+        raise UnreadableMicrograph(f"There is no picture: {claim}", where=path)
+    if int(page.imagedepth) > 1 or str(page.axes) not in ("YX", "YXS", "SYX"):
+        raise UnreadableMicrograph(
+            f"Page {page.index} is a volume, not a picture",
+            where=path,
+            remedy="Save its slices as pictures.",
+        )
+    needed = width * height * samples * bits // 8
+    if width * height > MAX_PIXELS or max(needed, width * height * samples) > MAX_BYTES:
+        raise UnreadableMicrograph(
+            f"The picture is too large to read: {claim}",
+            where=path,
+            remedy=f"At most {MAX_PIXELS:,} pixels are read: cut it into tiles.",
+        )
+    if samples > 4 or page.dtype is None or page.dtype.kind not in "buif":
+        raise UnreadableMicrograph(
+            f"This kind of picture is not read: {claim}", where=path, remedy="Save it as grey."
+        )
+    if int(page.photometric) in (_SEPARATED, _LAB):
+        raise UnreadableMicrograph(
+            "A picture in printing colours is not read", where=path, remedy="Save it as grey."
+        )
+    with translated(path, f"page {page.index}"):
+        size = int(file.filehandle.size)
+        held = sum(
+            max(0, min(int(count), size - int(offset)))
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+        )
+        packed = int(page.compression) != 1
+    short = held == 0 or (not packed and held < _rowwise_bytes(page))
+    if short or (packed and needed > SUSPECT_BYTES and needed > MAX_RATIO * held):
+        raise UnreadableMicrograph(
+            f"The file holds less than it says: {claim}, but only {held:,} bytes of them are there",
+            where=path,
+            remedy="It is torn: copy it again from the microscope.",
+        )
+
+
+def _rowwise_bytes(page: Any) -> int:
+    """Bytes that uncompressed rows must take (tiles are padded, so this is the least)."""
+    samples = int(page.samplesperpixel)
+    subsampled = int(page.photometric) == 6  # YCbCr may store less than one chroma per pixel
+    bits = max(1, int(page.bitspersample)) * (1 if subsampled else samples)
+    return int(page.imagelength) * int(page.imagewidth) * bits // 8
+
+
+def _decoded_rows(
+    file: tifffile.TiffFile, page: Any, first_row: int
+) -> tuple[np.ndarray[Any, Any], int]:
+    """Some last rows of the page that hold those asked for, and how many were skipped."""
+    if first_row <= 0 or page.is_tiled or str(page.axes) == "SYX":
+        return page.asarray(), 0
+    if page.is_contiguous:
+        width, samples = int(page.imagewidth), int(page.samplesperpixel)
+        dtype = np.dtype(page.dtype).newbyteorder(file.byteorder)
+        rows = int(page.imagelength) - first_row
+        file.filehandle.seek(
+            int(page.dataoffsets[0]) + first_row * width * samples * dtype.itemsize
+        )
+        data = file.filehandle.read(rows * width * samples * dtype.itemsize)
+        array = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+        return array.reshape((rows, width) if samples == 1 else (rows, width, samples)), first_row
+    strip = int(page.rowsperstrip)
+    if len(page.dataoffsets) < 2 or strip < 1:
+        return page.asarray(), 0
+    first = first_row // strip
+    parts = []
+    for number in range(first, len(page.dataoffsets)):
+        file.filehandle.seek(int(page.dataoffsets[number]))
+        data = file.filehandle.read(int(page.databytecounts[number]))
+        tables = {"jpegtables": page.jpegtables} if page.jpegtables else {}
+        segment = page.decode(data, number, **tables)[0]
+        if segment is None:
+            raise ValueError(f"strip {number} is empty")
+        parts.append(segment[0])
+    array = np.concatenate(parts)
+    return array[..., 0] if str(page.axes) == "YX" else array, first * strip
+
+
+def _channels_last(array: np.ndarray[Any, Any], axes: str) -> np.ndarray[Any, Any]:
+    return np.moveaxis(array, 0, -1) if axes == "SYX" else array
+
+
+def _as_grey_or_rgb(array: np.ndarray[Any, Any], page: Any) -> np.ndarray[Any, Any]:
+    if array.ndim == 3:
+        # A second sample without a colour model is opacity, and so is a fourth.
+        array = array[..., :3] if array.shape[2] >= 3 else array[..., 0]
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+        return np.uint8(255) - array if int(page.photometric) == _WHITE_IS_ZERO else array
+    if int(page.photometric) == _WHITE_IS_ZERO and array.dtype.kind == "u":
+        array = array.dtype.type(2 ** int(page.bitspersample) - 1) - array
+    return np.ascontiguousarray(array)

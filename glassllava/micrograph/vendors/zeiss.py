@@ -1,0 +1,168 @@
+"""Zeiss SmartSEM: text in tag 34118, a line with the key, then a line "name = value unit".
+
+Before the first key stand unnamed numbers, of which the fourth is metres per pixel of a picture
+1024 columns wide. Some versions write keys in mixed case ("APImagePixelSize"): keys are compared
+without case and underscores. "AP_WIDTH" is the field of view, whatever the stored width.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from glassllava.micrograph.header import (
+    MAX_ENTRIES,
+    MAX_VALUE,
+    Header,
+    VendorReading,
+    metres,
+    number,
+    pixel_size,
+    quantity,
+    said,
+    scaled,
+    when,
+)
+from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
+from glassllava.micrograph.vendors.thermo import ION
+
+TAG = 34118
+#: Sizes on the screen are for a picture this wide; stored ones may be another.
+SCREEN_COLUMNS = 1024
+
+_KEY = re.compile(r"(?:(?:AP|DP|SV)_[A-Za-z0-9_]{1,60}|(?:AP|DP|SV)[A-Z][A-Za-z0-9]{1,60})")
+_VOLTS = {"kV": 1e3, "V": 1.0}
+_AMPERES = {"A": 1.0, "mA": 1e-3, "µA": 1e-6, "nA": 1e-9, "pA": 1e-12, "fA": 1e-15}
+_SECONDS = {"s": 1.0, "Secs": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
+_DEGREES = {"°": math.pi / 180, "deg": math.pi / 180, "": math.pi / 180}
+_TIMES = {"X": 1.0, "K X": 1e3, "KX": 1e3, "": 1.0}
+
+
+def recognises(header: Header) -> bool:
+    return _KEY.search(header.texts.get(TAG, "")[:200_000]) is not None
+
+
+def read(header: Header) -> VendorReading:
+    unnamed, named = parse(header.texts[TAG])
+    entries = {_folded(key): text for key, (_, text) in named.items()}
+    ion = (said(entries.get("dpfibimaging")) or "").upper() == "FIB"
+    candidates, void, warnings = _candidates(header, unnamed, entries)
+    date, time = entries.get("apdate"), entries.get("aptime")
+    frames = number(entries.get("apframeintcount")) or number(entries.get("aplineaveragecount"))
+    return VendorReading(
+        candidates=candidates,
+        beam=BeamSettings(
+            particle="ion" if ion else "electron",
+            voltage_v=scaled(entries.get("apactualkv"), _VOLTS),
+            current_a=scaled(entries.get("apiprobe"), _AMPERES),
+            working_distance_m=metres(*quantity(entries.get("apwd"))),
+            detector=said(entries.get("dpdetectorchannel")) or said(entries.get("dpdetectortype")),
+            signal=said(entries.get("dpdetectortype")),
+            dwell_s=scaled(entries.get("dpdwelltime"), _SECONDS),
+            frames=int(frames) if frames and 1 <= frames < 1e6 else None,
+            tilt_rad=scaled(entries.get("apstageatt"), _DEGREES),
+            magnification=scaled(entries.get("apmag"), _TIMES),
+        ),
+        instrument=Instrument(
+            vendor="Zeiss",
+            model=said(entries.get("dpsem")),
+            serial=said(entries.get("svserialnumber")),
+            software=said(entries.get("svversion")),
+            acquired=when(f"{date} {time}", "%d %b %Y %H:%M:%S") or when(date, "%d %b %Y"),
+        ),
+        void=void,
+        warnings=(*((ION,) if ion else ()), *warnings),
+        metadata={
+            **{f"unnamed/{index}": text for index, text in enumerate(unnamed)},
+            **{f"{key}/{name}": text for key, (name, text) in named.items()},
+        },
+    )
+
+
+def parse(text: str) -> tuple[list[str], dict[str, tuple[str, str]]]:
+    """The unnamed lines, and by key the name and the value as they stand."""
+    unnamed: list[str] = []
+    named: dict[str, tuple[str, str]] = {}
+    key = ""
+    for count, line in enumerate(text.splitlines()):
+        if count >= 2 * MAX_ENTRIES:
+            break
+        line = line.strip().strip("\x00")
+        if _KEY.fullmatch(line):
+            key = line
+        elif key:
+            # "Date :11 Jul 2016" beside "Version = V05.05 : 22-Nov-11": the first sign divides.
+            match = re.match(r"([^=:]{0,200})[=:](.*)", line)
+            if match:
+                named[key] = (match.group(1).strip(), match.group(2).strip()[:MAX_VALUE])
+            key = ""
+        elif not named and len(unnamed) < 100:
+            unnamed.append(line[:MAX_VALUE])
+    return unnamed, named
+
+
+def _folded(key: str) -> str:
+    return key.replace("_", "").lower()
+
+
+def _candidates(
+    header: Header, unnamed: list[str], entries: Mapping[str, str]
+) -> tuple[tuple[PixelSize, ...], str, tuple[str, ...]]:
+    """Every pixel size, best first, with the reason that voids them all, and warnings.
+
+    A header once said 5.825 nm for an image stored 512 columns wide, where 11.65 nm was true:
+    for a stored width other than the screen's, the sizes for the screen are converted, and the
+    stored one is believed only where the field of view bears it out.
+    """
+    width = header.width
+    to_stored = SCREEN_COLUMNS / width
+    void = _resized(header, entries)
+    stored = pixel_size(
+        metres(*quantity(entries.get("apimagepixelsize"))),
+        "vendor_tag",
+        f"{TAG} AP_IMAGE_PIXEL_SIZE",
+    )
+    note = "" if width == SCREEN_COLUMNS else f" × {SCREEN_COLUMNS} / {width}"
+    screen = _scaled_size(
+        metres(*quantity(entries.get("appixelsize"))), to_stored, f"{TAG} AP_PIXEL_SIZE{note}"
+    )
+    first = number(unnamed[3]) if len(unnamed) > 3 else None
+    bare = _scaled_size(first, to_stored, f"{TAG} unnamed value 3{note}")
+    view = _scaled_size(
+        metres(*quantity(entries.get("apwidth"))), 1 / width, f"{TAG} AP_WIDTH / columns"
+    )
+    if width == SCREEN_COLUMNS:
+        order = [stored, screen, bare, view]
+    elif stored and view and _agree(stored, view):
+        order = [stored, view, screen, bare]
+    else:
+        order = [screen, bare, view, stored]
+        if view and not any(_agree(view, size) for size in (screen, bare) if size):
+            order.remove(view)
+            order.insert(0, view)
+    return tuple(size for size in order if size is not None), void, ()
+
+
+def _scaled_size(value_m: float | None, factor: float, origin: str) -> PixelSize | None:
+    return pixel_size(None if value_m is None else value_m * factor, "vendor_tag", origin)
+
+
+def _agree(one: PixelSize, other: PixelSize) -> bool:
+    return abs(one.value_m - other.value_m) <= 0.01 * other.value_m
+
+
+def _resized(header: Header, entries: Mapping[str, str]) -> str:
+    """Why the image is not the one that was stored, by "Store resolution = 1024 * 768"."""
+    match = re.match(r"\s*(\d{1,6})\s*\*\s*(\d{1,6})", entries.get("dpimagestore", ""))
+    if match is None:
+        return ""
+    columns, rows = int(match.group(1)), int(match.group(2))
+    # Another width is the trap of the 512-column image: converting the size answers it. Another
+    # shape means that something was cut off or stretched, and nothing answers that.
+    if columns * header.height == rows * header.width or columns == header.width:
+        return ""
+    return (
+        f"the header describes {columns} × {rows} pixels and the image has "
+        f"{header.width} × {header.height}: it was resized or cropped after the scan"
+    )
