@@ -1,0 +1,253 @@
+"""The index: a persistent Chroma collection, through llama-index. The only file that speaks either.
+
+It is a cache of the manifest and never the truth: Chroma has lost acknowledged batches without an
+error when two processes wrote, and keeps the old text of an id that is added again. So one owner
+per folder writes and reads it, every change is bracketed by a mark on disk, a folder whose mark is
+missing is built anew from the manifest, and each opening asks passages for their own vectors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rag.manifest import Holdings, StoredPassage
+
+_MARK = "current.json"
+_COLLECTION = "passages"
+_BATCH = 1000  # Chroma takes at most 5,461
+_NEVER = 2**53  # "removed" of a passage that is alive: Chroma's metadata holds no null
+_ASKED_AT_OPENING = 256
+
+
+class IndexFailed(Exception):
+    """Chroma refused, or answered wrongly; the caller searches the manifest's vectors instead."""
+
+
+class Index:
+    """A Chroma collection that mirrors the manifest's holdings; for its one owner."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mark = folder / _MARK
+        self._client: Any = None
+        self._collection: Any = None
+        self._store: Any = None
+        self.rebuilt = False
+
+    def open(self, holdings: Holdings) -> None:
+        """Open what is there if it can be trusted, else build it anew.
+
+        Raises
+        ------
+        IndexFailed : where even a new one fails.
+        """
+        mark = self._read_mark()
+        if mark is not None:
+            try:
+                self._attach(self._folder / mark["folder"])
+                self.sync(holdings)
+                if not self.lost(holdings, _ASKED_AT_OPENING):
+                    return
+            except IndexFailed:
+                pass  # what follows is the remedy
+        self.rebuild(holdings)
+        if self.lost(holdings, _ASKED_AT_OPENING):
+            raise IndexFailed("a new index does not find its own passages")
+
+    def rebuild(self, holdings: Holdings) -> None:
+        """A new collection in a new folder; the old one goes."""
+        self.close()
+        self._mark.unlink(missing_ok=True)
+        name = f"chroma-{uuid.uuid4().hex[:12]}"
+        with _translated():
+            self._folder.mkdir(exist_ok=True)
+            self._attach(self._folder / name)
+            self._add(holdings, range(len(holdings.passages)))
+            self._write_mark(name)
+        self.rebuilt = True
+        for other in self._folder.glob("chroma-*"):
+            if other.name != name:
+                shutil.rmtree(other, ignore_errors=True)  # a leftover costs space, no answer
+
+    def sync(self, holdings: Holdings) -> None:
+        """Bring the collection to the manifest: rows that came, went or changed, and no others."""
+        with _translated():
+            found = self._collection.get(include=["metadatas"])
+            stored = dict(zip(found["ids"], found["metadatas"], strict=True))
+            wanted = {str(item.row): _metadata(holdings, i) for i, item in _numbered(holdings)}
+            gone = [id_ for id_ in stored if id_ not in wanted]
+            changed = [
+                index
+                for index, item in _numbered(holdings)
+                if not _same(stored.get(str(item.row)), wanted[str(item.row)])
+            ]
+            if not gone and not changed:
+                return
+            name = json.loads(self._mark.read_text("utf-8"))["folder"]
+            self._mark.unlink()  # torn in between, the folder is not trusted again
+            for start in range(0, len(gone), _BATCH):
+                self._store.delete_nodes(gone[start : start + _BATCH])
+            self._add(holdings, changed)
+            self._write_mark(name)
+
+    def nearest(self, vector: np.ndarray, count: int, generation: int) -> list[int]:
+        """Row numbers of the passages nearest to a unit vector, nearest first.
+
+        Raises
+        ------
+        IndexFailed : where Chroma does.
+        """
+        with _translated():
+            from llama_index.core.vector_stores.types import (
+                FilterOperator,
+                MetadataFilter,
+                MetadataFilters,
+                VectorStoreQuery,
+            )
+
+            alive = MetadataFilters(
+                filters=[
+                    MetadataFilter(key="added", value=generation, operator=FilterOperator.LTE),
+                    MetadataFilter(key="removed", value=generation, operator=FilterOperator.GT),
+                ]
+            )
+            answer = self._store.query(
+                VectorStoreQuery(
+                    query_embedding=vector.tolist(), similarity_top_k=count, filters=alive
+                )
+            )
+            return [int(id_) for id_ in answer.ids or ()]
+
+    def lost(self, holdings: Holdings, most: int | None = None) -> list[int]:
+        """Row numbers that do not find themselves by their own vector (`most`: asked, spread)."""
+        total = len(holdings.passages)
+        if most is None or total <= most:
+            asked = np.arange(total)
+        else:
+            asked = np.linspace(0, total - 1, most).astype(int)
+        missing = []
+        with _translated():
+            for start in range(0, len(asked), _BATCH):
+                part = asked[start : start + _BATCH]
+                answer = self._collection.query(
+                    query_embeddings=holdings.vectors[part], n_results=1, include=["distances"]
+                )
+                for index, ids, distances in zip(
+                    part, answer["ids"], answer["distances"], strict=True
+                ):
+                    row = holdings.passages[index].row
+                    # A twin with the same vector may answer in its place.
+                    if not ids or (ids[0] != str(row) and distances[0] > 1e-5):
+                        missing.append(row)
+        return missing
+
+    def close(self) -> None:
+        if self._client is not None:
+            client, self._client = self._client, None
+            self._collection = self._store = None
+            with _translated():
+                client.close()
+
+    def _attach(self, folder: Path) -> None:
+        with _translated():
+            import chromadb
+            from llama_index.vector_stores.chroma import ChromaVectorStore
+
+            settings = chromadb.config.Settings(anonymized_telemetry=False)
+            self._client = chromadb.PersistentClient(path=str(folder), settings=settings)
+            self._collection = self._client.get_or_create_collection(
+                _COLLECTION,
+                embedding_function=None,  # the default one would download a model
+                configuration={"hnsw": {"space": "cosine"}},
+            )
+            self._store = ChromaVectorStore(chroma_collection=self._collection)
+
+    def _add(self, holdings: Holdings, indices: Any) -> None:
+        from llama_index.core.schema import TextNode
+
+        indices = list(indices)
+        for start in range(0, len(indices), _BATCH):
+            nodes = [
+                TextNode(
+                    id_=str(holdings.passages[i].row),
+                    text=holdings.passages[i].entry.passage.text,
+                    embedding=holdings.vectors[i].tolist(),
+                    metadata=_metadata(holdings, i),
+                )
+                for i in indices[start : start + _BATCH]
+            ]
+            # add() would silently keep the old text of an id that exists.
+            self._store.delete_nodes([node.node_id for node in nodes])
+            self._store.add(nodes)
+
+    def _read_mark(self) -> dict[str, str] | None:
+        try:
+            mark = json.loads(self._mark.read_text("utf-8"))
+            folder = mark["folder"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        plain = isinstance(folder, str) and folder.startswith("chroma-") and "/" not in folder
+        return mark if plain and (self._folder / folder).is_dir() else None
+
+    def _write_mark(self, name: str) -> None:
+        new = self._mark.with_suffix(".new")
+        new.write_text(json.dumps({"folder": name}), "utf-8")
+        os.replace(new, self._mark)
+
+
+def _numbered(holdings: Holdings) -> enumerate[StoredPassage]:
+    return enumerate(holdings.passages)
+
+
+def _metadata(holdings: Holdings, index: int) -> dict[str, Any]:
+    item = holdings.passages[index]
+    vector = hashlib.sha256(holdings.vectors[index].tobytes()).hexdigest()[:16]
+    return {
+        "added": item.added,
+        "removed": _NEVER if item.removed is None else item.removed,
+        "digest": item.digest[:16],
+        "vector": vector,
+    }
+
+
+def _same(stored: dict[str, Any] | None, wanted: dict[str, Any]) -> bool:
+    return stored is not None and all(stored.get(key) == value for key, value in wanted.items())
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Whatever Chroma and llama-index raise, as one word.
+
+    Both let errors of the layers below through; Rust's panics reach Python as a BaseException.
+    """
+    try:
+        yield
+    except IndexFailed:
+        raise
+    except (
+        ImportError,
+        OSError,
+        sqlite3.Error,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+    ) as e:
+        raise IndexFailed(f"{type(e).__name__}: {e}") from e
+    except BaseException as e:
+        if type(e).__module__.split(".")[0] in ("chromadb", "pyo3_runtime"):
+            raise IndexFailed(f"{type(e).__name__}: {e}") from e
+        raise
