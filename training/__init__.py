@@ -1,0 +1,1 @@
+"""The making of GlassLLaVA: synthetic micrographs, curation, training, evaluation."""

@@ -1,0 +1,5 @@
+"""Procedural SEM micrographs of glass, with their truth. Never imported by `glassllava`."""
+
+from training.synthesis.generator import Plan, SyntheticMicrograph, TrueFeature, generate
+
+__all__ = ["Plan", "SyntheticMicrograph", "TrueFeature", "generate"]

@@ -1,0 +1,133 @@
+"""The microscope and its operator: from a specimen's maps to grey levels.
+
+SE yield follows the surface slope (1/cos, capped), the side that faces the detector, and how
+freely electrons leave (recesses dark, protrusions bright). BSE follows the mean atomic number:
+eta(Z) = -0.0254 + 0.016 Z - 1.86e-4 Z^2 + 8.3e-7 Z^3 (Reuter's fit). The operator then sets
+brightness and contrast. Shot noise goes with the square root of the signal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.synthesis.canvas import Canvas, Painted
+from training.synthesis.fields import Field, blur, shrink, soft_noise, stretch
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How this instrument stands: gains, the detector's side, the probe's blur in pixels."""
+
+    tilt_gain: float
+    side: float
+    side_gain: float
+    recess_gain: float
+    edge_gain: float
+    probe: float
+
+
+def draw_look(rng: Rng) -> Look:
+    return Look(
+        tilt_gain=rng.uniform(0.25, 0.8),
+        side=rng.uniform(0, 2 * np.pi),
+        side_gain=rng.uniform(0.08, 0.4),
+        recess_gain=rng.uniform(0.25, 0.7),
+        edge_gain=0.0,
+        probe=rng.uniform(0.35, 1.0),
+    )
+
+
+def backscatter_yield(z: Field | float) -> Field | float:
+    return -0.0254 + 0.016 * z - 1.86e-4 * z**2 + 8.3e-7 * z**3
+
+
+def signal_of(canvas: Canvas, look: Look) -> Field:
+    """The detector's signal, 1 on flat matrix."""
+    height = canvas.height
+    slope_x, slope_y = np.empty_like(height), np.empty_like(height)
+    slope_x[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * 0.5
+    slope_x[:, 0], slope_x[:, -1] = slope_x[:, 1], slope_x[:, -2]
+    slope_y[1:-1] = (height[2:] - height[:-2]) * 0.5
+    slope_y[0], slope_y[-1] = slope_y[1], slope_y[-2]
+    steep = np.minimum(np.sqrt(1 + slope_x**2 + slope_y**2), 3.2)
+    facing = (np.cos(look.side) * slope_x + np.sin(look.side) * slope_y) / steep
+    low = shrink(height, 4)
+    around = stretch(blur(low, 1.6), height.shape)  # type: ignore[arg-type]
+    recess = np.clip((around - height) / 8, -0.6, 1.6)
+    if canvas.backscattered:
+        signal = backscatter_yield(canvas.z) / backscatter_yield(canvas.matrix_z)
+        signal *= 1 - 0.35 * look.side_gain * facing
+        signal *= 1 - 0.35 * look.recess_gain * np.clip(recess, 0, None)
+        signal *= 1 - canvas.void
+        signal *= 1 + 0.25 * (np.clip(canvas.tone, 0.2, 1.2) - 1)
+    else:
+        signal = 1 + look.tilt_gain * (steep - 1)
+        if look.edge_gain:
+            signal += look.edge_gain * np.clip(steep - 1.15, 0, 1.5)
+        signal *= 1 - look.side_gain * facing
+        signal *= 1 - look.recess_gain * np.where(recess > 0, recess / 1.6, 0.7 * recess)
+        signal *= canvas.tone * (1 - canvas.void)
+    return blur(np.asarray(signal, np.float32), look.probe)
+
+
+def shade(signal: Field, rng: Rng) -> Field:
+    """The uneven illumination of a real field: a slow gradient."""
+    if rng.random() < 0.6:
+        grid = rng.standard_normal((4, 4), np.float32)
+        signal = signal * (1 + rng.uniform(0.01, 0.06) * stretch(grid, signal.shape))  # type: ignore[arg-type]
+    return signal
+
+
+def set_contrast(signal: Field, rng: Rng, least_span: float) -> Field:
+    """Brightness, contrast and gamma as an operator sets them: grey levels of 0 to 255, float.
+
+    `least_span` is the smallest range of signal that is still stretched over the grey scale, so
+    that an empty field stays an even grey.
+    """
+    sample = signal[::4, ::4]
+    low, high = (float(v) for v in np.quantile(sample, (0.01, 0.99)))
+    dark, bright = rng.uniform(12, 90), rng.uniform(150, 242)
+    span = high - low
+    if span < least_span:
+        middle = rng.uniform(0.25, 0.75)
+        low, high = low - middle * (least_span - span), high + (1 - middle) * (least_span - span)
+    grey = (signal - low) / (high - low)
+    gamma = float(np.exp(rng.normal(0, 0.12)))
+    if abs(gamma - 1) > 0.05:
+        grey = np.where(grey > 0, np.abs(grey) ** gamma, grey)
+    return np.asarray(dark + grey * (bright - dark), np.float32)
+
+
+def contrast_of(painted: Painted, grey: Field, local: Field) -> float:
+    """How far a feature stands out, in grey levels: its mean against the rest, or its texture
+    beyond the background's, whichever is more. `local` is the grey levels' local mean."""
+    rough = grey - local
+    if painted.mask is None:
+        return float(rough.std()) * 1.5
+    inside = painted.mask
+    area = int(inside.sum())
+    if area == 0 or area == inside.size:
+        return float(rough.std()) * 1.5 if area else 0.0
+    outside = ~inside
+    gap = abs(float(grey[inside].mean()) - float(grey[outside].mean()))
+    own, other = float(np.square(rough[inside]).mean()), float(np.square(rough[outside]).mean())
+    return max(gap, float(np.sqrt(max(own - other, 0.0))))
+
+
+def add_noise(grey: Field, rng: Rng, sigma: float, soften: float) -> Field:
+    """Shot noise of `sigma` grey levels at mid grey, correlated a little by the detector."""
+    noise = rng.standard_normal(grey.shape, np.float32)
+    if soften > 0.2:
+        noise = blur(noise, soften)
+        noise /= max(float(noise[::4, ::4].std()), 1e-3)
+    level = np.sqrt(np.clip(grey, 8, None) / 128)
+    lines = rng.standard_normal((grey.shape[0], 1)).astype(np.float32) * sigma * 0.08
+    return np.asarray(grey + noise * level * np.float32(sigma) + lines, np.float32)
+
+
+def residue(rng: Rng, shape: tuple[int, int]) -> Field:
+    return soft_noise(rng, shape, 200)

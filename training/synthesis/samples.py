@@ -1,0 +1,165 @@
+"""Samples for a feature: contexts in which the rules say defect, no defect, or `depends`.
+
+The words are a person's; what they mean is asked of `glassllava.sample.understand`, and what
+follows of `glassllava.rules`: no verdict is decided here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from glassllava import rules
+from glassllava.sample import Sample, understand
+
+Rng = np.random.Generator
+Context = Mapping[str, frozenset[str]]
+
+#: Materials that stand beside a feature where its rule names none.
+_MATERIALS: Mapping[str, tuple[str, ...]] = {
+    "crazing": ("glaze", "enamel", "heritage"),
+    "crack_channel": ("coated", "sol_gel"),
+    "coating_pinhole": ("coated",),
+    "coating_blister": ("coated",),
+    "coating_peel": ("coated",),
+    "coating_agglomerate": ("coated",),
+    "fibre": ("fibre_reinforcement", "glass_wool"),
+    "gc_las": ("glass_ceramic",),
+    "nickel_sulfide": ("float",),
+    "lamella": ("pharma_vial",),
+}
+_ANY = ("float", "container", "borosilicate", "optical", "display", "float", "container", "coated")
+#: Fields where a token's word may stand.
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "material": ("material",),
+    "process": ("process", "process", "treatment"),
+    "product": ("product",),
+    "state": ("state",),
+    "position": ("position",),
+    "layer": ("layer",),
+}
+_COMPOSITIONS: Mapping[str, tuple[str, ...]] = {
+    "float": ("72 SiO2, 14 Na2O, 9 CaO, 4 MgO (wt%)", "soda-lime silicate", ""),
+    "container": ("73 SiO2, 13 Na2O, 11 CaO, 1.5 Al2O3 (wt%)", ""),
+    "borosilicate": ("81 SiO2, 13 B2O3, 4 Na2O, 2 Al2O3 (wt%)", ""),
+    "pharma_vial": ("75 SiO2, 10.5 B2O3, 5 Al2O3, 7 Na2O (wt%)", ""),
+    "bioactive": ("45 SiO2, 24.5 CaO, 24.5 Na2O, 6 P2O5 (wt%)", ""),
+    "fused_silica": ("SiO2, OH < 10 ppm", ""),
+    "fibre_reinforcement": ("54 SiO2, 14 Al2O3, 22 CaO, 7 B2O3 (wt%)", ""),
+}
+_PREPARATIONS: Mapping[str, tuple[str, ...]] = {
+    "surface": (
+        "as received, 5 nm C",
+        "rinsed in ethanol, Au/Pd coated",
+        "uncoated, low vacuum",
+        "",
+    ),
+    "polished": ("embedded, polished 1 µm, C coated", "ion polished, 8 nm C", ""),
+    "section": ("embedded in resin, polished 1 µm, C coated", "ion polished, C coated", ""),
+    "fracture": ("fresh face, 5 nm C", "broken in air, Pt coated", ""),
+    "etched": ("etched 2 % HF, 30 s, Au coated", "etched 0.5 % HF, 10 s, rinsed", ""),
+    "coated": ("as received, uncoated, 2 kV", "plan view, C coated", ""),
+}
+_SITES = (
+    "",
+    "centre",
+    "edge",
+    "air side",
+    "spot 2",
+    "field 3 of 5",
+    "corner B",
+    "mid thickness",
+    "",
+)
+_NOTES = (
+    "",
+    "",
+    "",
+    "low dose",
+    "second session",
+    "see photo in lab book",
+    "operator: repeat at 5 kV",
+)
+
+
+@cache
+def phrases(key: str, token: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Ways to say a token, each with the fields where it is read; the token's own words first."""
+    own = ((token.replace("_", " "), _FIELDS[key]),)
+    text = resources.files("glassllava").joinpath("sample_words.csv").read_text("utf-8")
+    said = [
+        (row["phrase"], tuple(row["fields"].split()))
+        for row in csv.DictReader(text.splitlines())
+        if f"{key}={token}" in row["tokens"].split(";")
+    ]
+    fitting = [
+        (phrase, tuple(f for f in _FIELDS[key] if not where or f in where))
+        for phrase, where in said
+    ]
+    return own + tuple((phrase, where) for phrase, where in fitting if where)
+
+
+def write_sample(wanted: Context, rng: Rng, view: str) -> Sample:
+    """A sample in words for the wanted tokens; the measured `size` is no word."""
+    words: dict[str, list[str]] = {}
+    for key in sorted(wanted):
+        if key not in _FIELDS:
+            continue
+        for token in sorted(wanted[key]):
+            options = phrases(key, token)
+            phrase, where = options[0 if rng.random() < 0.3 else int(rng.integers(len(options)))]
+            words.setdefault(str(rng.choice(where)), []).append(phrase)
+    material = min(wanted.get("material", frozenset({""})))
+    composition = str(rng.choice(_COMPOSITIONS.get(material, ("",))))
+    return Sample(
+        id=f"{rng.choice(list('ABCDGKMPS'))}-{rng.integers(100, 9999)}"
+        if rng.random() < 0.8
+        else "",
+        lot=f"20{rng.integers(19, 27)}-W{rng.integers(1, 53):02d}" if rng.random() < 0.4 else "",
+        site=str(rng.choice(_SITES)),
+        composition=composition if rng.random() < 0.4 else "",
+        preparation=str(rng.choice(_PREPARATIONS[view])) if rng.random() < 0.6 else "",
+        notes=str(rng.choice(_NOTES)),
+        **{field: ", ".join(said) for field, said in words.items()},
+    )
+
+
+def tokens_of(sample: Sample) -> Context:
+    return understand(sample).tokens
+
+
+def wanted_for(feature: str, rng: Rng, verdict: str | None) -> dict[str, frozenset[str]]:
+    """Tokens of one rule that names `feature`, with `verdict` if any has it."""
+    named = [
+        rule
+        for rule in rules.table()
+        if rule.id != rules.LAST_RESORT and feature in rule.features and rule.conditions
+    ]
+    liked = [rule for rule in named if rule.verdict == verdict] or named
+    wanted: dict[str, frozenset[str]] = {}
+    if liked:
+        rule = liked[int(rng.integers(len(liked)))]
+        for key, values in rule.conditions.items():
+            wanted[key] = frozenset({str(rng.choice(sorted(values)))})
+    if "material" not in wanted:
+        wanted["material"] = frozenset({str(rng.choice(_MATERIALS.get(feature, _ANY)))})
+    if "product" not in wanted and rng.random() < 0.25:
+        wanted["product"] = frozenset({str(rng.choice(["finished", "in_use"]))})
+    if "process" not in wanted and rng.random() < 0.15:
+        wanted["process"] = frozenset({"annealed"})
+    return wanted
+
+
+def verdicts_for(feature: str) -> tuple[str, ...]:
+    """What the rules can say of `feature`, `depends` aside where there is a choice."""
+    said = {
+        rule.verdict
+        for rule in rules.table()
+        if rule.id != rules.LAST_RESORT and feature in rule.features
+    }
+    plain = tuple(sorted(said - {"depends"}))
+    return plain or tuple(sorted(said))
