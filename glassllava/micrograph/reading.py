@@ -32,6 +32,7 @@ from glassllava.micrograph.record import (
 from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
 
 __all__ = [
+    "as_grey",
     "display_range",
     "grey",
     "pixels",
@@ -126,7 +127,7 @@ def pixels(micrograph: Micrograph) -> np.ndarray[Any, Any]:
 
 def grey(micrograph: Micrograph) -> np.ndarray[Any, Any]:
     """The whole frame as (H, W) grey in the stored type; colours by luminance (BT.709)."""
-    return _grey(pixels(micrograph))
+    return as_grey(pixels(micrograph))
 
 
 def specimen(micrograph: Micrograph) -> np.ndarray[Any, Any]:
@@ -151,7 +152,8 @@ def _read_pixels(
     return array
 
 
-def _grey(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def as_grey(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(H, W) of (H, W) or (H, W, 3) in the same type; colours by luminance (BT.709)."""
     if array.ndim == 2:
         return array
     red, green, blue = (array[..., index] for index in range(3))
@@ -273,7 +275,7 @@ def _merged(empty: _Settings, parts: Iterable[_Settings]) -> _Settings:
 
 def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:
     first = databar_in_pixels.first_row_wanted(page.height)
-    rows = _grey(_read_pixels(path, page.index, page.width, page.height, first))
+    rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first))
     return None if page.bit_depth == 1 else databar_in_pixels.find(rows, page.height)
 
 

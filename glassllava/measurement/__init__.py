@@ -1,0 +1,64 @@
+"""Measuring a micrograph: its pixels in, calibrated quantities and their regions out; no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glassllava.measurement.quantities import Measurement, Measurements, Region
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from glassllava.micrograph.record import Micrograph
+
+__all__ = ["MEASURING_VERSION", "Measurement", "Measurements", "Region", "measure"]
+
+#: Part of every fingerprint that measurements enter; raised when a figure may change.
+MEASURING_VERSION = 1
+_SMALLEST = 64  # px a side
+
+
+def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) -> Measurements:
+    """Pores, particles and cracks of the specimen, in metres where there is a scale.
+
+    Parameters
+    ----------
+    micrograph : says which rows show the specimen, and the pixel size.
+    pixels : its whole frame as `reading.grey` gives it, where it is at hand already.
+
+    Raises
+    ------
+    UnreadableMicrograph : where the pixels must be read and cannot be.
+    """
+    from glassllava.measurement import cracks, pores, regions
+    from glassllava.measurement.ruler import Ruler
+    from glassllava.micrograph import reading
+
+    frame = reading.grey(micrograph) if pixels is None else reading.as_grey(pixels)
+    rows = micrograph.specimen_rows
+    specimen = frame[rows]
+    if min(specimen.shape) < _SMALLEST:
+        return Measurements(
+            notes=(f"Under {_SMALLEST} pixels a side nothing is measured",),
+        )
+    if micrograph.bit_depth == 1:
+        return Measurements(notes=("One bit a pixel is a mask or a fax: nothing is measured",))
+    ruler = Ruler.of(micrograph)
+    field = regions.flatten(specimen, rows.start or 0)
+    dark, bright = regions.blobs(field, -1), regions.blobs(field, 1)
+    lines = cracks.find(field, pores.compact(dark))
+    parts = (
+        pores.measure_pores(field, dark, bright, ruler),
+        pores.measure_particles(field, bright, ruler),
+        cracks.measure_cracks(field, lines, ruler),
+    )
+    notes = [note for part in parts for note in part[2]]
+    if field.scale > 1:
+        notes.append(f"Measured on means of {field.scale} × {field.scale} pixels")
+    if not ruler.calibrated:
+        notes.append("No trustworthy scale: lengths are in pixels")
+    return Measurements(
+        measurements=tuple(m for part in parts for m in part[0]),
+        regions=tuple(r for part in parts for r in part[1]),
+        notes=tuple(notes),
+    )

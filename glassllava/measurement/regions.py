@@ -1,0 +1,290 @@
+"""Where something stands out from the specimen: flattening, noise, blobs and their outlines.
+
+Knows grey values alone: what a blob is called is for `pores`, and how long it is for the ruler.
+Made to find nothing on noise, gradients and texture: every threshold is in units of the spread
+that the flattened image itself has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage import measure
+from skimage.filters import rank
+
+from glassllava.measurement.quantities import Region
+from glassllava.micrograph.contrast import display_range
+
+Array = np.ndarray[Any, Any]
+
+# scikit-image states no types of its own.
+_find_contours: Any = measure.find_contours
+_approximate_polygon: Any = measure.approximate_polygon
+_rank_median: Any = rank.median
+
+#: Larger specimens are averaged in blocks until they have at most this many pixels.
+MOST_PIXELS = 2_000_000
+#: Regions handed on, the largest first.
+MOST_REGIONS = 200
+SMOOTHING = 1.0  # px, standard deviation of the Gaussian
+SEED = 7.0  # a blob's peak, in spreads; noise of two megapixels reaches 5.2
+REACH = 3.0  # how far down its flank a blob is followed, in spreads
+SMALLEST_AREA = 12  # px
+LARGEST_SHARE = 0.25  # of the specimen's area
+_COARSE = 96  # px of the longer side of the grid on which the background is found
+_WINDOW = 25  # px of that grid: the background's median window, a quarter of the longer side
+_MOST_POINTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The specimen made flat.
+
+    `residual` is (H, W): smoothed grey values less the background, in spreads of itself
+    (1.4826 × the median absolute deviation), so that noise has a standard deviation of 1.
+    `scale` is how many pixels of the stored page one of its pixels spans; `top` its first row.
+    """
+
+    residual: Array
+    spread: float
+    scale: int
+    top: int
+
+    @property
+    def area(self) -> int:
+        return int(self.residual.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One compact place that stands out, in pixels of the field.
+
+    `area_low` and `area_high` are its areas with the threshold moved by one spread each way.
+    `fill` compares the area with that of the ellipse of equal second moments: 1 for a disc.
+    """
+
+    box: tuple[slice, slice]
+    mask: Array
+    area: int
+    area_low: int
+    area_high: int
+    contrast: float
+    axis_ratio: float
+    fill: float
+    edge: float
+    cut: bool
+
+    @property
+    def diameter(self) -> float:
+        return float(np.sqrt(4 * self.area / np.pi))
+
+
+def flatten(specimen: Array, top: int = 0) -> Field:
+    """The field of a specimen (H, W): background, charging stripes and noise scale taken out."""
+    scale = 1
+    while specimen.size / scale**2 > MOST_PIXELS:
+        scale += 1
+    values = specimen.astype(np.float32)
+    if specimen.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.all():
+            fill = float(np.median(values[finite])) if finite.any() else 0.0
+            values = np.where(finite, values, np.float32(fill))
+    if scale > 1:
+        values = _blocks(values, scale)
+    smooth = ndimage.gaussian_filter(values, SMOOTHING)
+    residual = smooth - _background(smooth)
+    # Charging and drift of the beam current shift whole rows.
+    residual -= np.median(residual, axis=1, keepdims=True).astype(np.float32)
+    low, high = display_range(values)
+    spread = max(1.4826 * float(np.median(np.abs(residual))), 0.005 * (high - low), 1e-12)
+    residual /= np.float32(spread)
+    return Field(residual, spread, scale, top)
+
+
+def blobs(field: Field, sign: int) -> list[Blob]:
+    """Compact and not compact places brighter (`sign` 1) or darker (-1) than their surroundings.
+
+    A place is seeded where the residual passes `SEED`, followed down to `REACH`, and bounded
+    where it has fallen to half of its own contrast, which is where an edge blurred by any beam
+    stands.
+    """
+    values = field.residual if sign > 0 else -field.residual
+    labels, count = ndimage.label(values > REACH, _EIGHT)
+    if count == 0:
+        return []
+    inside = np.flatnonzero(labels)
+    owner, height = labels.ravel()[inside], values.ravel()[inside]
+    peak = np.zeros(count + 1, np.float32)
+    np.maximum.at(peak, owner, height)
+    core = height > 0.5 * peak[owner]
+    contrast = np.bincount(owner[core], height[core], count + 1) / np.maximum(
+        np.bincount(owner[core], minlength=count + 1), 1
+    )
+    seeded = (peak >= SEED)[owner]
+    level = 0.5 * contrast[owner]
+    mask = np.zeros(values.size, bool)
+    mask[inside[seeded & (height > level)]] = True
+    found, number = ndimage.label(mask.reshape(values.shape), _EIGHT)
+    if number == 0:
+        return []
+    # Moving the threshold moves the whole outline of the seed: shared out by area.
+    size = np.bincount(owner[seeded & (height > level)], minlength=count + 1)
+    wider = np.bincount(owner[seeded & (height > level - 1)], minlength=count + 1)
+    narrower = np.bincount(owner[seeded & (height > level + 1)], minlength=count + 1)
+    return _described(field, found, number, labels, contrast, size, wider, narrower)
+
+
+_EIGHT = np.ones((3, 3), bool)
+
+
+def _described(
+    field: Field,
+    found: Array,
+    number: int,
+    labels: Array,
+    contrast: Array,
+    size: Array,
+    wider: Array,
+    narrower: Array,
+) -> list[Blob]:
+    area = np.bincount(found.ravel(), minlength=number + 1)
+    height, width = found.shape
+    kept = np.flatnonzero((area >= SMALLEST_AREA) & (area <= LARGEST_SHARE * field.area))
+    kept = kept[kept > 0]
+    boxes = ndimage.find_objects(found)
+    described = []
+    for label in kept[np.argsort(-area[kept], kind="stable")][: 20 * MOST_REGIONS]:
+        rows, columns = boxes[label - 1]
+        mask = found[rows, columns] == label
+        owner = int(labels[rows, columns][mask][0])
+        share = area[label] / max(1, size[owner])
+        ratio, fill = _shape(mask)
+        cut = bool(
+            rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width
+        )
+        described.append(
+            Blob(
+                box=(rows, columns),
+                mask=mask,
+                area=int(area[label]),
+                area_low=round(share * narrower[owner]),
+                area_high=round(share * wider[owner]),
+                contrast=float(contrast[owner]),
+                axis_ratio=ratio,
+                fill=fill,
+                edge=_edge(field.residual, rows, columns, mask) / float(contrast[owner]),
+                cut=cut,
+            )
+        )
+    return described
+
+
+def _shape(mask: Array) -> tuple[float, float]:
+    """Ratio of the axes of the ellipse of equal second moments, and the area's share of it."""
+    rows, columns = np.nonzero(mask)
+    if rows.size < 2:
+        return 1.0, 1.0
+    # A pixel is a square, not a point: a twelfth is its own second moment.
+    yy, xx = float(rows.var()) + 1 / 12, float(columns.var()) + 1 / 12
+    xy = float(np.mean((rows - rows.mean()) * (columns - columns.mean())))
+    root = np.sqrt(((yy - xx) / 2) ** 2 + xy**2)
+    major, minor = (yy + xx) / 2 + root, max((yy + xx) / 2 - root, 1 / 12)
+    return float(np.sqrt(major / minor)), float(rows.size / (4 * np.pi * np.sqrt(major * minor)))
+
+
+def _edge(residual: Array, rows: slice, columns: slice, mask: Array) -> float:
+    """Mean steepness along the outline, in spreads a pixel."""
+    around = (
+        slice(max(0, rows.start - 2), rows.stop + 2),
+        slice(max(0, columns.start - 2), columns.stop + 2),
+    )
+    patch = residual[around]
+    if min(patch.shape) < 2:
+        return 0.0
+    padded = np.zeros(patch.shape, bool)
+    top, left = rows.start - around[0].start, columns.start - around[1].start
+    padded[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+    rim = padded ^ ndimage.binary_erosion(padded, border_value=1)
+    if not rim.any():
+        return 0.0
+    down, across = np.gradient(patch)
+    return float(np.hypot(down[rim], across[rim]).mean())
+
+
+def region(field: Field, blob: Blob, feature: str, number: int) -> Region:
+    """The blob as a region of the stored page, with its outline."""
+    rows, columns = blob.box
+    scale, top = field.scale, field.top
+    outlines = _find_contours(np.pad(blob.mask, 1).astype(np.uint8), 0.5)
+    outline = max(outlines, key=len) - 1
+    tolerance = 0.4
+    simple = _approximate_polygon(outline, tolerance)
+    while len(simple) > _MOST_POINTS:
+        tolerance *= 1.6
+        simple = _approximate_polygon(outline, tolerance)
+    polygon = tuple(
+        (
+            round(float((x + columns.start + 0.5) * scale), 1),
+            round(float((y + rows.start + 0.5) * scale + top), 1),
+        )
+        for y, x in simple[:-1]
+    )
+    return Region(
+        id=f"{feature}-{number}",
+        feature=feature,
+        bbox=(
+            columns.start * scale,
+            rows.start * scale + top,
+            columns.stop * scale,
+            rows.stop * scale + top,
+        ),
+        area_px=float(blob.area * scale**2),
+        polygon=polygon,
+    )
+
+
+def _blocks(values: Array, scale: int) -> Array:
+    """Means of `scale` × `scale` blocks; what is left over at the right and below is dropped."""
+    height, width = (side // scale * scale for side in values.shape)
+    cut = values[:height, :width].reshape(height // scale, scale, width // scale, scale)
+    return cut.mean(axis=(1, 3), dtype=np.float32)
+
+
+def _background(smooth: Array) -> Array:
+    """The wide shading: medians over a quarter of the field, on a coarse grid, smoothed.
+
+    A median follows neither pores nor cracks, unless they cover half of its window.
+    """
+    step = max(1, -(-max(smooth.shape) // _COARSE))
+    coarse = smooth[step // 2 :: step, step // 2 :: step]
+    low, high = float(coarse.min()), float(coarse.max())
+    if not high > low:
+        return np.full_like(smooth, low)
+    levels = np.clip((coarse - low) * (255 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+    window = np.ones((min(_WINDOW, levels.shape[0]), min(_WINDOW, levels.shape[1])), np.uint8)
+    median = _rank_median(levels, window).astype(np.float32) * ((high - low) / 255) + low
+    median = ndimage.gaussian_filter(median, 2.0, mode="nearest")
+    return _stretch(median, smooth.shape, step)
+
+
+def _stretch(coarse: Array, shape: tuple[int, ...], step: int) -> Array:
+    """Linear interpolation of the coarse grid at every pixel, constant beyond its ends."""
+    rows = (np.arange(shape[0]) - step // 2) / step
+    columns = (np.arange(shape[1]) - step // 2) / step
+    wide = _interpolated(coarse, columns, axis=1)
+    return _interpolated(wide, rows, axis=0)
+
+
+def _interpolated(values: Array, at: Array, axis: int) -> Array:
+    last = values.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    below = np.minimum(at.astype(int), max(0, last - 1))
+    weight = (at - below).astype(np.float32)
+    above = np.minimum(below + 1, last)
+    weight = weight[None, :] if axis == 1 else weight[:, None]
+    low, high = np.take(values, below, axis), np.take(values, above, axis)
+    return (low + (high - low) * weight).astype(np.float32)

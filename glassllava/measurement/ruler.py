@@ -1,0 +1,94 @@
+"""The ruler: pixels to metres, or it refuses.
+
+A wrong scale is worse than none, so that there is no default: without a pixel size lengths stay
+in px, and `metres` raises.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from glassllava.errors import Uncalibrated
+from glassllava.measurement.quantities import Measurement, Unit
+from glassllava.micrograph.record import Micrograph, PixelSize
+
+Power = Literal[1, 2, -2]
+_METRE_UNITS: dict[Power, Unit] = {1: "m", 2: "m2", -2: "1/m2"}
+_PIXEL_UNITS: dict[Power, Unit] = {1: "px", 2: "px2", -2: "1/px2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """Converts lengths, areas and densities of one micrograph.
+
+    Pixels that are not square are taken by their geometric mean, which is exact for areas.
+    """
+
+    pixel_size: PixelSize | None = None
+
+    @classmethod
+    def of(cls, micrograph: Micrograph) -> Ruler:
+        return cls(micrograph.pixel_size)
+
+    @property
+    def calibrated(self) -> bool:
+        return self.pixel_size is not None
+
+    @property
+    def metres_per_pixel(self) -> float | None:
+        if self.pixel_size is None:
+            return None
+        down = self.pixel_size.value_y_m or self.pixel_size.value_m
+        return math.sqrt(self.pixel_size.value_m * down)
+
+    def metres(self, pixels: float) -> float:
+        """A length in metres.
+
+        Raises
+        ------
+        Uncalibrated : where the micrograph has no pixel size.
+        """
+        scale = self.metres_per_pixel
+        if scale is None:
+            raise Uncalibrated(
+                "The micrograph has no trustworthy scale, so nothing is measured in metres",
+                remedy='Type the pixel size, for example --pixel-size "2.5 nm".',
+            )
+        return pixels * scale
+
+    def measurement(
+        self,
+        quantity: str,
+        value: float,
+        spread: float | None,
+        method: str,
+        feature: str,
+        *,
+        power: Power = 1,
+        note: str = "",
+    ) -> Measurement:
+        """A measurement of `value` px, px² or 1/px², in metres where there is a scale.
+
+        `spread` is the part of the uncertainty that the image gives (absolute, px, k = 2). The
+        ruler's own joins it; where either is unknown, so is the whole, and the note says what
+        is known.
+        """
+        scale = self.metres_per_pixel
+        if scale is None or self.pixel_size is None:
+            uncalibrated = "no scale: in pixels"
+            note = f"{note}; {uncalibrated}" if note else uncalibrated
+            return Measurement(quantity, value, _PIXEL_UNITS[power], spread, method, feature, note)
+        factor = scale**power
+        of_ruler = self.pixel_size.uncertainty
+        uncertainty: float | None = None
+        if spread is not None and of_ruler is not None:
+            uncertainty = math.hypot(spread * factor, abs(power) * of_ruler * value * factor)
+        elif spread is not None and value:
+            share = 100 * spread / abs(value)
+            part = f"±{share:.2g} % (k = 2) from the image; the ruler's part is unknown"
+            note = f"{note}; {part}" if note else part
+        return Measurement(
+            quantity, value * factor, _METRE_UNITS[power], uncertainty, method, feature, note
+        )
