@@ -1,5 +1,6 @@
 """Procedural SEM micrographs of glass, with their truth. Never imported by `glassllava`."""
 
+from training.synthesis.files import write_tiff
 from training.synthesis.generator import Plan, SyntheticMicrograph, TrueFeature, generate
 
-__all__ = ["Plan", "SyntheticMicrograph", "TrueFeature", "generate"]
+__all__ = ["Plan", "SyntheticMicrograph", "TrueFeature", "generate", "write_tiff"]

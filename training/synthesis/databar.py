@@ -11,6 +11,17 @@ from PIL import Image, ImageDraw, ImageFont
 Rng = np.random.Generator
 
 
+#: What each vendor calls its detectors; plain files are exports of either.
+DETECTORS = {
+    ("thermo", "SE"): ("ETD", "TLD", "ICE"),
+    ("thermo", "BSE"): ("CBS", "ABS", "BSD"),
+    ("zeiss", "SE"): ("SE2", "InLens"),
+    ("zeiss", "BSE"): ("AsB", "BSD"),
+    ("plain", "SE"): ("SE", "ETD"),
+    ("plain", "BSE"): ("BSE", "BSD"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class BeamWords:
     """SI units: volts, metres, seconds."""
@@ -24,10 +35,8 @@ class BeamWords:
     taken: str
 
     @classmethod
-    def draw(cls, rng: Rng, signal: str, field_width: float) -> BeamWords:
-        name = rng.choice(
-            ["ETD", "TLD", "SE2", "InLens"] if signal == "SE" else ["BSD", "CBS", "ABS"]
-        )
+    def draw(cls, rng: Rng, signal: str, field_width: float, vendor: str) -> BeamWords:
+        name = rng.choice(DETECTORS[vendor, signal])
         volts = rng.choice([1, 2, 3, 5, 5, 10] if signal == "SE" else [5, 10, 15, 20]) * 1000.0
         return cls(
             detector=str(name),

@@ -187,8 +187,8 @@ def generate(
         strength *= 1.5
     rng = np.random.default_rng(sample_seed)
     sample, tokens, truths = _judge(plan, chosen, painted, rng)
-    beam = BeamWords.draw(rng, chosen.detector, chosen.pixel_size * shape[1])
     vendor = plan.vendor or str(rng.choice(["thermo", "thermo", "zeiss", "zeiss", "plain"]))
+    beam = BeamWords.draw(rng, chosen.detector, chosen.pixel_size * shape[1], vendor)
     calibrated = vendor != "plain"
     bits = plan.bits or int(rng.choice([8, 8, 8, 16]))
     with_bar = plan.databar if plan.databar is not None else rng.random() < 0.35
