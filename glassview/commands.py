@@ -1,0 +1,174 @@
+"""The roof's own commands: ask, demo, doctor.
+
+They wire the rooms together and print; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glassllava.interpretation import Finding, Interpretation
+
+
+def add_commands(commands: Any) -> None:
+    """Register ask, demo and doctor."""
+    parser = commands.add_parser(
+        "demo",
+        help="scan the bundled micrographs and write their report",
+        description="Scans the bundled micrographs, with literature, and writes a PDF report; the "
+        "last line of standard output is its path. The micrographs are synthetic, and one of them "
+        "cannot be read on purpose.",
+        epilog="example:\n  glassview demo -o demo-run",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", default="demo-run", help="the run folder (demo-run)"
+    )
+    parser.set_defaults(run=demo)
+
+    parser = commands.add_parser(
+        "doctor",
+        help="what works on this machine, and what to do about the rest",
+        description="Tries every part of the product on this machine. Uses no network.",
+        epilog="example:\n  glassview doctor",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=doctor)
+
+    parser = commands.add_parser(
+        "ask",
+        help="ask one question about one micrograph",
+        description="One interpretation of one micrograph: verdict, findings, cited literature.",
+        epilog='example:\n  glassview ask fracture.tif "Are there pores?" --sample sample.toml',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("image", metavar="IMAGE", help="the TIFF")
+    parser.add_argument("question", metavar="QUESTION", help="in plain words, between quotes")
+    parser.add_argument("--sample", metavar="FILE", help="sample.toml: what you know of the sample")
+    parser.add_argument(
+        "--context",
+        metavar="LEVEL",
+        choices=("none", "basic", "moderate", "high"),
+        default="high",
+        help="how much the model is told: none, basic, moderate, high (default)",
+    )
+    parser.add_argument("--model", metavar="REF", help="the model's reference (embedded)")
+    parser.add_argument("--page", metavar="N", type=int, help="the page of a TIFF with several")
+    parser.add_argument("--json", action="store_true", help="print the interpretation record")
+    parser.set_defaults(run=ask)
+
+
+def ask(args: argparse.Namespace) -> int:
+    """One interpretation, as text or as the record."""
+    from glassllava.interpreter import interpret
+    from glassllava.literature import NoLiterature
+    from glassllava.micrograph.reading import read_micrograph
+    from glassllava.model.opening import open_model
+    from glassllava.sample import Sample, read_sample
+    from glassllava.settings import load
+
+    micrograph = read_micrograph(args.image, page=args.page)
+    sample = read_sample(args.sample) if args.sample else Sample()
+    model = open_model(args.model, settings=load(args.settings))
+    if args.context != "high":
+        # Only the high level is told literature: the others need no library to be opened.
+        found = interpret(
+            micrograph,
+            sample,
+            args.question,
+            args.context,
+            model=model,
+            literature=NoLiterature(),
+        )
+    else:
+        from rag import open_library
+
+        library = open_library()
+        try:
+            found = interpret(
+                micrograph,
+                sample,
+                args.question,
+                args.context,
+                model=model,
+                literature=library,
+                library=str(library.generation),
+            )
+        finally:
+            library.close()
+    if args.json:
+        import json
+
+        print(json.dumps(found.to_json(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        print(_in_words(found))
+    return 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Every check, as it is done; 0 whatever it finds."""
+    from glassview.doctor import examine, report
+
+    checks = []
+    for check in examine():
+        checks.append(check)
+        if not args.json:
+            mark = {"ok": "ok     ", "limited": "limited", "missing": "MISSING"}[check.state]
+            print(f"{mark}  {check.part}: {check.found}", flush=True)
+            if check.remedy:
+                print(f"         {check.remedy}", flush=True)
+    if args.json:
+        import json
+
+        print(json.dumps(report(checks), ensure_ascii=False, indent=2))
+    return 0
+
+
+_DECISIONS = {"defect": "DEFECT", "no_defect": "NO DEFECT", "undecided": "UNDECIDED"}
+
+
+def _in_words(found: Interpretation) -> str:
+    """The interpretation for a person at a terminal."""
+    verdict = found.verdict
+    lines = [f"{found.micrograph['path']}: {_DECISIONS[verdict.decision]}"]
+    if verdict.probability is not None:
+        lines[0] += f" (probability of a defect {verdict.probability:.2f}, before any rule)"
+    lines += [f"  {reason}" for reason in verdict.reasons]
+    lines += ["", found.answer or found.description]
+    lines += ["", "Findings" if found.present else "No feature was found."]
+    for finding in found.present:
+        lines += _finding_in_words(finding)
+    cited = {citation.passage_id for citation in found.citations}
+    cited |= {c.passage_id for finding in found.findings for c in finding.citations}
+    passages = [passage for passage in found.passages if passage.id in cited]
+    if passages:
+        lines += ["", "Literature"]
+        lines += [f"  {passage.locator}" for passage in passages]
+    if found.warnings:
+        lines += ["", "Warnings", *(f"  {warning}" for warning in found.warnings)]
+    model = found.reply.identity
+    seen_by = f", on {model.host}" if model.host else ""
+    lines += ["", f"Model: {model.name} {model.version} ({model.reference}{seen_by})"]
+    if model.trained_on_synthetic:
+        lines.append("It was trained on synthetic micrographs.")
+    lines.append("Not for safety-critical or regulatory decisions without review by an expert.")
+    return "\n".join(lines)
+
+
+def _finding_in_words(finding: Finding) -> list[str]:
+    from glassllava.features import name_of
+    from glassllava.measurement.quantities import in_words
+
+    sure = "" if finding.probability is None else f" {finding.probability:.2f}"
+    if sure and not finding.calibrated:
+        sure += " uncalibrated"
+    lines = [f"  {name_of(finding.feature)}{sure}: {finding.disposition} ({finding.reason})"]
+    for measured in finding.measurements:
+        value = in_words(measured.value, measured.unit)
+        if measured.uncertainty is not None:
+            value += f" ± {in_words(measured.uncertainty, measured.unit)}"
+        lines.append(f"    {measured.quantity.replace('_', ' ')}: {value}")
+    return lines
