@@ -53,10 +53,11 @@ class Embedder:
         """
         parts = [np.empty((0, DIMENSIONS), np.float32)]
         with self._lock:
-            model = self._loaded() if texts else None
             for start in range(0, len(texts), _BATCH):
                 batch = list(texts[start : start + _BATCH])
-                vectors = model.encode(batch, normalize_embeddings=True, show_progress_bar=False)
+                vectors = self._loaded().encode(
+                    batch, normalize_embeddings=True, show_progress_bar=False
+                )
                 parts.append(np.asarray(vectors, np.float32))
                 if progress:
                     progress(len(batch))
@@ -68,7 +69,7 @@ class Embedder:
             if text in self._queries:
                 self._queries.move_to_end(text)
                 return self._queries[text]
-            vector = self.encode([text])[0]
+            vector: np.ndarray = self.encode([text])[0]
             self._queries[text] = vector
             if len(self._queries) > _REMEMBERED:
                 self._queries.popitem(last=False)
@@ -78,6 +79,9 @@ class Embedder:
         if self._model is None:
             folder = _model_folder()
             try:
+                from huggingface_hub.utils import disable_progress_bars
+
+                disable_progress_bars()  # "Loading weights" would be drawn without a terminal, too
                 from sentence_transformers import SentenceTransformer
             except ImportError as error:
                 raise MissingPart("sentence-transformers is missing", remedy=_REMEDY) from error

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import uuid
@@ -205,7 +204,7 @@ class Index:
     def _write_mark(self, name: str) -> None:
         new = self._mark.with_suffix(".new")
         new.write_text(json.dumps({"folder": name}), "utf-8")
-        os.replace(new, self._mark)
+        new.replace(self._mark)
 
 
 def _numbered(holdings: Holdings) -> enumerate[StoredPassage]:

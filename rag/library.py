@@ -220,7 +220,7 @@ class Library:
         """Bring the bundled primer to its current version; embeds only what is new."""
         document = passages.primer()
         if self._manifest.digest_of(document.key) != document.sha256:
-            with _bar(len(document.entries), "primer") as bar:
+            with progress_bar(len(document.entries), "primer") as bar:
                 self.add(document, bar.update)
         self._manifest.refit(self._embedder.encode, self._embedder.fingerprint)
 
@@ -265,7 +265,8 @@ class Library:
             except (IndexFailed, KeyError) as error:
                 self._give_up(IndexFailed(str(error)))
         alive = loaded.holdings.alive(generation)
-        return retrieval.exact(vector, loaded.holdings.vectors, alive, count).tolist()
+        best = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
+        return [int(index) for index in best]
 
 
 def open_library(folder: Path | None = None) -> Library:
@@ -315,7 +316,8 @@ def _make(folder: Path, *, parents: bool) -> None:
         ) from error
 
 
-def _bar(total: int, name: str) -> Any:
+def progress_bar(total: int, name: str) -> Any:
+    """A bar on standard error, drawn only where that is a terminal."""
     from tqdm import tqdm
 
     return tqdm(total=total, desc=name, unit="passage", file=sys.stderr, disable=None, leave=False)

@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -261,8 +261,9 @@ class Manifest:
     def _enter(self, document: Document, generation: int) -> int:
         told = (document.kind, document.title, document.path, document.sha256, generation)
         self._db.execute(
-            "INSERT INTO documents (kind, title, path, sha256, added, key) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (key) DO UPDATE SET kind = excluded.kind, title = excluded.title,"
+            "INSERT INTO documents (kind, title, path, sha256, added, key)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+            " kind = excluded.kind, title = excluded.title,"
             " path = excluded.path, sha256 = excluded.sha256, added = excluded.added,"
             " removed = NULL",
             (*told, document.key),
@@ -343,7 +344,7 @@ class Manifest:
         )
 
 
-def _stored(row: tuple) -> StoredPassage:
+def _stored(row: tuple[Any, ...]) -> StoredPassage:
     number, document, id_, digest, text, title, authors, year, doi, page, section = row[:11]
     sources, topics, materials, added, removed = row[11:16]
     passage = Passage(
