@@ -30,6 +30,8 @@ _LEAST_FILL = 0.85
 #: The outline must be this steep, in contrasts a pixel; large ones may be softer.
 _LEAST_EDGE = 0.05
 _SOFT_EDGE = 4.0
+#: Share of the ring around that may stand out likewise: neighbours may, a layer may not.
+_MOST_COMPANY = 0.35
 _FEW = 10
 _FLOOR = 5.0  # px: a diameter below it is not resolved
 _CONTOUR = "bounded at half of its own contrast on the flattened specimen"
@@ -42,6 +44,7 @@ def compact(blobs: Sequence[Blob]) -> list[Blob]:
         for blob in blobs
         if blob.axis_ratio <= _MOST_AXIS_RATIO
         and blob.fill >= _LEAST_FILL
+        and blob.company <= _MOST_COMPANY
         and blob.edge >= min(_LEAST_EDGE, _SOFT_EDGE / blob.diameter)
     ]
 

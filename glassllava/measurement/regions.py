@@ -34,6 +34,7 @@ SEED = 7.0  # a blob's peak, in spreads; noise of two megapixels reaches 5.2
 REACH = 3.0  # how far down its flank a blob is followed, in spreads
 SMALLEST_AREA = 12  # px
 LARGEST_SHARE = 0.25  # of the specimen's area
+_CORE = 0.65  # a blob's mean over its contrast is more than this
 _COARSE = 96  # px of the longer side of the grid on which the background is found
 _WINDOW = 25  # px of that grid: the background's median window, a quarter of the longer side
 _MOST_POINTS = 64
@@ -64,6 +65,8 @@ class Blob:
 
     `area_low` and `area_high` are its areas with the threshold moved by one spread each way.
     `fill` compares the area with that of the ellipse of equal second moments: 1 for a disc.
+    `edge` is the steepness of its outline, in contrasts a pixel; `company` the share of the ring
+    around it that stands out as it does: beside a layer's edge that is much.
     """
 
     box: tuple[slice, slice]
@@ -76,6 +79,7 @@ class Blob:
     fill: float
     edge: float
     cut: bool
+    company: float = 0.0
 
     @property
     def diameter(self) -> float:
@@ -135,7 +139,7 @@ def blobs(field: Field, sign: int) -> list[Blob]:
     size = np.bincount(owner[seeded & (height > level)], minlength=count + 1)
     wider = np.bincount(owner[seeded & (height > level - 1)], minlength=count + 1)
     narrower = np.bincount(owner[seeded & (height > level + 1)], minlength=count + 1)
-    return _described(field, found, number, labels, contrast, size, wider, narrower)
+    return _described(field, sign, found, number, labels, contrast, size, wider, narrower)
 
 
 _EIGHT = np.ones((3, 3), bool)
@@ -143,6 +147,7 @@ _EIGHT = np.ones((3, 3), bool)
 
 def _described(
     field: Field,
+    sign: int,
     found: Array,
     number: int,
     labels: Array,
@@ -161,10 +166,15 @@ def _described(
         rows, columns = boxes[label - 1]
         mask = found[rows, columns] == label
         owner = int(labels[rows, columns][mask][0])
+        if sign * field.residual[rows, columns][mask].mean() < _CORE * contrast[owner]:
+            continue  # a splinter of noise on the flank of something larger
         share = area[label] / max(1, size[owner])
         ratio, fill = _shape(mask)
         cut = bool(
             rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width
+        )
+        steepness, company = _surroundings(
+            field.residual, rows, columns, mask, float(contrast[owner]), sign
         )
         described.append(
             Blob(
@@ -176,8 +186,9 @@ def _described(
                 contrast=float(contrast[owner]),
                 axis_ratio=ratio,
                 fill=fill,
-                edge=_edge(field.residual, rows, columns, mask) / float(contrast[owner]),
+                edge=steepness,
                 cut=cut,
+                company=company,
             )
         )
     return described
@@ -196,23 +207,25 @@ def _shape(mask: Array) -> tuple[float, float]:
     return float(np.sqrt(major / minor)), float(rows.size / (4 * np.pi * np.sqrt(major * minor)))
 
 
-def _edge(residual: Array, rows: slice, columns: slice, mask: Array) -> float:
-    """Mean steepness along the outline, in spreads a pixel."""
+def _surroundings(
+    residual: Array, rows: slice, columns: slice, mask: Array, contrast: float, sign: int
+) -> tuple[float, float]:
+    """Steepness of the outline, in contrasts a pixel, and how much of the ring is alike."""
     around = (
-        slice(max(0, rows.start - 2), rows.stop + 2),
-        slice(max(0, columns.start - 2), columns.stop + 2),
+        slice(max(0, rows.start - 5), rows.stop + 5),
+        slice(max(0, columns.start - 5), columns.stop + 5),
     )
     patch = residual[around]
-    if min(patch.shape) < 2:
-        return 0.0
-    padded = np.zeros(patch.shape, bool)
+    placed = np.zeros(patch.shape, bool)
     top, left = rows.start - around[0].start, columns.start - around[1].start
-    padded[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
-    rim = padded ^ ndimage.binary_erosion(padded, border_value=1)
-    if not rim.any():
-        return 0.0
+    placed[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+    rim = placed ^ ndimage.binary_erosion(placed, border_value=1)
     down, across = np.gradient(patch)
-    return float(np.hypot(down[rim], across[rim]).mean())
+    steepness = float(np.hypot(down[rim], across[rim]).mean()) if rim.any() else 0.0
+    near = ndimage.binary_dilation(placed, _EIGHT, iterations=2)
+    ring = ndimage.binary_dilation(near, _EIGHT, iterations=3) & ~near
+    company = float((sign * patch[ring] > 0.5 * contrast).mean()) if ring.any() else 0.0
+    return steepness / contrast, company
 
 
 def region(field: Field, blob: Blob, feature: str, number: int) -> Region:
@@ -261,14 +274,35 @@ def _background(smooth: Array) -> Array:
     """
     step = max(1, -(-max(smooth.shape) // _COARSE))
     coarse = smooth[step // 2 :: step, step // 2 :: step]
+    # A median over the half window that an edge leaves is off on a slope: the slope goes first.
+    slope = _slope(coarse)
+    coarse = coarse - slope
     low, high = float(coarse.min()), float(coarse.max())
     if not high > low:
-        return np.full_like(smooth, low)
+        return _stretch(slope + low, smooth.shape, step)
     levels = np.clip((coarse - low) * (255 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
     window = np.ones((min(_WINDOW, levels.shape[0]), min(_WINDOW, levels.shape[1])), np.uint8)
     median = _rank_median(levels, window).astype(np.float32) * ((high - low) / 255) + low
     median = ndimage.gaussian_filter(median, 2.0, mode="nearest")
-    return _stretch(median, smooth.shape, step)
+    return _stretch(median + slope, smooth.shape, step)
+
+
+def _slope(coarse: Array) -> Array:
+    """The second-order surface through the values, fitted again without the outliers."""
+    height, width = coarse.shape
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+    values = coarse.ravel().astype(np.float64)
+    kept = np.ones(values.size, bool)
+    fitted = values
+    for _ in range(3):
+        weights = np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+        fitted = terms @ weights
+        apart = np.abs(values - fitted)
+        kept = apart <= 3 * 1.4826 * max(float(np.median(apart)), 1e-9)
+        if np.count_nonzero(kept) < 12:
+            break
+    return fitted.reshape(coarse.shape).astype(np.float32)
 
 
 def _stretch(coarse: Array, shape: tuple[int, ...], step: int) -> Array:
