@@ -212,7 +212,7 @@ def row_shifts(key: str, rows: int, rng: Rng) -> Field:
             reach = np.exp(-np.clip(ys - at, 0, None) / rng.uniform(15, 120)) * (ys >= at)
             jumps += float(rng.choice([-1, 1])) * rng.uniform(6, 25) * reach
         return jumps
-    period, swing = rng.uniform(5, 18), rng.uniform(1.0, 2.6)  # mains: a ripple of every edge
+    period, swing = rng.uniform(5, 18), rng.uniform(1.2, 2.8)  # mains: a ripple of every edge
     return swing * np.sin(2 * np.pi * ys / period + rng.uniform(0, 6))
 
 
@@ -230,4 +230,4 @@ def line_ripple(grey: Field, rng: Rng) -> Field:
     ys = np.arange(grey.shape[0], dtype=np.float32)
     wave = np.sin(2 * np.pi * ys / rng.uniform(4, 16) + rng.uniform(0, 6))
     wave = wave + 0.6 * rng.standard_normal(grey.shape[0]).astype(np.float32)
-    return np.asarray(grey + rng.uniform(8, 16) * wave[:, None], np.float32)
+    return np.asarray(grey + rng.uniform(5, 9) * wave[:, None], np.float32)

@@ -17,7 +17,7 @@ def coating_pinhole(canvas: Canvas, rng: Rng) -> list[Painted]:
     count = int(rng.integers(3, 45))
     radii = np.clip(canvas.shape[0] * 0.016 * rng.lognormal(0, 0.55, count), 3, 45)
     places = drawing.scatter(rng, canvas.shape, count)
-    outlines = [drawing.blob(rng, p, r, rough=0.25) for p, r in zip(places, radii, strict=True)]
+    outlines = [drawing.blob(rng, p, r, rough=0.14) for p, r in zip(places, radii, strict=True)]
     holes = drawing.polygons(canvas.shape, outlines, [1.0] * count)
     canvas.z += (1 - holes) * rng.uniform(3, 9)
     canvas.tone *= 1 - holes * rng.uniform(0.25, 0.5)

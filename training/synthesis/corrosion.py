@@ -22,12 +22,13 @@ def pit(canvas: Canvas, rng: Rng) -> list[Painted]:
     radii = np.clip(size * rng.lognormal(-0.1, 0.45, count), 3, None)
     places = drawing.scatter(rng, canvas.shape, count)
     outlines = [
-        drawing.blob(rng, p, r, rough=0.45, aspect=rng.uniform(1, 1.4))
+        drawing.blob(rng, p, r, rough=0.18, aspect=rng.uniform(1, 1.3))
         for p, r in zip(places, radii, strict=True)
     ]
     coverage = drawing.polygons(canvas.shape, outlines, [1.0] * count)
-    bowl = blur(coverage, max(size * 0.3, 1.0)) * coverage
-    canvas.dig(bowl, size * 0.55 * canvas.strength, 0.6)
+    bowl = blur(coverage, max(size * 0.45, 1.2))
+    dark = (0.5 if canvas.backscattered else 0.22) * rng.uniform(0.6, 1.2)
+    canvas.dig(bowl, size * rng.uniform(0.6, 1.1) * canvas.strength, dark * canvas.strength)
     return [
         Painted(
             "pit",
@@ -90,7 +91,7 @@ def weathering_stain(canvas: Canvas, rng: Rng) -> list[Painted]:
     patch = smoothstep(field, level - 0.03, level + 0.04)
     rim = np.exp(-(((field - level) / 0.07) ** 2))
     depth = rng.uniform(0.14, 0.3) * canvas.strength
-    canvas.tone *= 1 - depth * patch * (1 + 0.25 * soft_noise(rng, canvas.shape, 18, octaves=2))
+    canvas.tone *= 1 - depth * patch * (1 + 0.12 * soft_noise(rng, canvas.shape, 45, octaves=3))
     canvas.tone *= 1 + rng.uniform(-0.1, 0.25) * rim
     canvas.z -= 0.9 * canvas.strength * patch
     if rng.random() < 0.5:
@@ -142,9 +143,16 @@ def lamella(canvas: Canvas, rng: Rng) -> list[Painted]:
         sheet = drawing.polygons(canvas.shape, [outline], [1.0])
         shadow = np.clip(np.roll(blur(sheet, 3.5), (3, 4), (0, 1)) - sheet, 0, 1)
         canvas.void = np.maximum(canvas.void, 0.5 * shadow)
-        curl = np.clip(sheet - blur(sheet, size * 0.25), 0, 1)
-        canvas.height += sheet * 2.0 + 0.35 * size * curl * sheet
-        canvas.tone += 0.1 * sheet + 0.9 * curl * sheet * canvas.strength
+        # A sheet lifts towards one side: there it curls, catches charge and casts its shadow.
+        where, dx, dy = canvas.window(place[0], place[1], 2.2 * size)
+        lean = rng.uniform(0, 2 * np.pi)
+        ramp = np.clip((dx * np.cos(lean) + dy * np.sin(lean)) / size, -1, 1.5)
+        lift = np.clip(ramp, 0, None) ** 2
+        inner = sheet[where]
+        canvas.height[where] += inner * (1.5 + size * (0.1 * ramp + 0.16 * lift))
+        edge = np.clip(inner - blur(inner, 3), 0, 1) * inner
+        canvas.tone[where] += inner * (0.06 + 0.1 * lift) * canvas.strength
+        canvas.tone[where] += 0.5 * edge * (0.3 + lift) * canvas.strength
         mask |= sheet > 0.5
         sizes.append(2 * size)
     return [Painted("lamella", mask, len(sizes), {"equivalent_diameter": tuple(sizes)})]

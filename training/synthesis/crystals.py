@@ -166,10 +166,10 @@ def _laths(
     levels = rng.uniform(0.6, 3.2, count)
     outlines, values = [], []
     for place, turn, long, thick, level in zip(places, angle, lengths, widths, levels, strict=True):
-        outlines.append(drawing.box(place, long, thick, turn))
+        outlines.append(drawing.lath(place, long, thick, turn))
         values.append(level)
         aside = np.array([-np.sin(turn), np.cos(turn)]) * thick * 0.22
-        outlines.append(drawing.box(place + aside, long, thick * 0.5, turn))
+        outlines.append(drawing.lath(place + aside, long * 0.96, thick * 0.5, turn))
         values.append(level + 0.7)
     field = drawing.polygons(canvas.shape, outlines, values)
     return field, np.clip(field * 2, 0, 1)
@@ -228,13 +228,13 @@ def devitrification(canvas: Canvas, rng: Rng) -> list[Painted]:
 def gc_lithium_disilicate(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Interlocked rods standing proud after an HF etch."""
     height, wide = canvas.shape
-    width = rng.uniform(4, 13)
-    length = width * rng.uniform(2.5, 6)
-    count = int(min(1.3 * height * wide / (length * width), 1500))
+    width = rng.uniform(7.5, 18)
+    length = width * rng.uniform(2.5, 5.5)
+    count = int(min(2.4 * height * wide / (length * width), 1400))
     field, coverage = _laths(canvas, rng, count, length, width, bundle=False)
     _grow(canvas, coverage, "lithium_disilicate", 0.0)
-    canvas.height += 1.3 * field
-    canvas.dig(1 - coverage, 3.0, 0.55)
+    canvas.height += rng.uniform(1.2, 2.2) * field
+    canvas.dig(1 - coverage, 2.5, 0.2 if canvas.backscattered else 0.5)
     return [Painted("gc_lithium_disilicate", None, count, {"length": (length,), "width": (width,)})]
 
 

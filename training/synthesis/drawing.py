@@ -136,6 +136,23 @@ def box(centre: Sequence[float], length: float, width: float, angle: float) -> P
     )
 
 
+def lath(centre: Sequence[float], length: float, width: float, angle: float) -> Points:
+    """A rod with bevelled ends: six corners, `length` along `angle`."""
+    along = np.array([np.cos(angle), np.sin(angle)]) * length / 2
+    across = np.array([-np.sin(angle), np.cos(angle)]) * width / 2
+    middle, waist = np.asarray(centre, float), along * max(1 - width / length, 0.3)
+    return np.stack(
+        [
+            middle - along - 0.2 * across,
+            middle - waist - across,
+            middle + waist - across,
+            middle + along + 0.2 * across,
+            middle + waist + across,
+            middle - waist + across,
+        ]
+    )
+
+
 def scatter(rng: np.random.Generator, shape: Shape, count: int, apart: float = 0.0) -> Points:
     """`count` places or fewer, at least `apart` pixels from each other, (n, 2)."""
     places: list[Points] = []

@@ -35,16 +35,15 @@ def fracture_mirror(canvas: Canvas, rng: Rng) -> list[Painted]:
     mist_end = edge * rng.uniform(1.15, 1.45)
     frost = smoothstep(radius, edge * 0.95, mist_end)
     hackle = smoothstep(radius, edge * 1.1, mist_end * 1.5)
-    canvas.height += (
-        frost * (0.5 + 0.8 * hackle) * soft_noise(rng, canvas.shape, 3.5) * canvas.strength
-    )
+    grain = band_noise(rng, canvas.shape, rng.uniform(4, 7), 0.8)
+    canvas.height += frost * (0.35 + 0.5 * hackle) * grain * canvas.strength
     # Ridges: noise in polar coordinates, long in radius and narrow in angle.
     rings, spokes = 24, int(rng.integers(150, 320))
     table = stretch(rng.standard_normal((rings // 3, spokes), np.float32), (rings, spokes * 3))
     row = np.clip(radius / float(radius.max()) * (rings - 1), 0, rings - 1.001)
     column = (angle / (2 * np.pi) % 1.0) * (spokes * 3 - 1)
     ridges = table[row.astype(np.int32), column.astype(np.int32)]
-    canvas.height += hackle * blur(ridges, 1.0) * rng.uniform(2.0, 4.5) * canvas.strength
+    canvas.height += hackle * blur(ridges, 1.6) * rng.uniform(3.0, 6.0) * canvas.strength
     mirror_mask = radius < edge * 0.95
     painted = [
         Painted("fracture_mirror", mirror_mask, 1, {"radius": (mirror,)}),
@@ -73,7 +72,7 @@ def wallner_line(canvas: Canvas, rng: Rng) -> list[Painted]:
         reach = height * rng.uniform(0.6, 2.5)
         x, y = width / 2 + reach * np.cos(turn), height / 2 + reach * np.sin(turn)
         radius, _ = _polar(canvas, x, y)
-        radius = radius + spacing * 0.6 * soft_noise(rng, canvas.shape, height / 1.5)
+        radius = radius + spacing * 0.35 * soft_noise(rng, canvas.shape, height * 1.2)
         span = int(float(radius.max())) + 2
         line = np.zeros(span * 2, np.float32)
         at = rng.uniform(0, spacing)
@@ -103,15 +102,28 @@ def hackle_twist(canvas: Canvas, rng: Rng) -> list[Painted]:
     t = (along / reach + 0.5).clip(0, 1)
     across = across + 0.04 * height * soft_noise(rng, canvas.shape, height / 2)
     spacing = height * rng.uniform(0.03, 0.09)
-    relief = np.zeros(canvas.shape, np.float32)
-    for level, weight in (
-        (1.0, smoothstep(0.75 - t, -0.35, 0.35)),
-        (2.0, smoothstep(t, 0.35, 0.9)),
-    ):
-        phase = (across / (spacing * level)) % 1.0
-        relief += weight * (phase - 0.5) * spacing * 0.35 * level
-    canvas.height += blur(relief, 0.9) * rng.uniform(0.7, 1.3) * canvas.strength
+    # Irregular steps; every second one dies out on the way, where two lances have merged.
+    low = float(across.min())
+    span = int(2 * (float(across.max()) - low)) + 4
+    index = np.clip(((across - low) * 2).astype(np.int32), 0, span - 1)
+    edges = np.cumsum(spacing * 2 * rng.lognormal(-0.1, 0.5, int(span / spacing) + 4))
+    fine, coarse = _sawtooth(span, edges, rng), _sawtooth(span, edges[::2], rng)
+    merged = smoothstep(t + 0.22 * soft_noise(rng, canvas.shape, height / 5), 0.35, 0.75)
+    relief = fine[index] * (1 - merged) + coarse[index] * merged
+    relief = relief * (0.8 + 0.35 * soft_noise(rng, canvas.shape, height / 4))
+    relief += 0.25 * band_noise(rng, canvas.shape, 14, 0.6, angle, 5.0)
+    canvas.height += blur(relief, 0.9) * rng.uniform(0.8, 1.5) * canvas.strength
     return [Painted("hackle_twist", None, None, {"spacing": (spacing,)})]
+
+
+def _sawtooth(span: int, edges: np.ndarray, rng: Rng) -> np.ndarray:
+    """A line that climbs slowly and drops at each edge, by steps of several heights."""
+    place = np.arange(span)
+    which = np.searchsorted(edges, place)
+    before = np.concatenate([[0.0], edges])[which]
+    after = np.concatenate([edges, [span + 1.0]])[which]
+    steps = rng.uniform(1.0, 6.0, len(edges) + 1)
+    return (((place - before) / np.maximum(after - before, 1.0)) * steps[which]).astype(np.float32)
 
 
 @painter("hackle_wake", (1e-7, 3e-6), views=("fracture",), detectors=("SE",))

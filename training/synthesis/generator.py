@@ -234,7 +234,7 @@ def _choose(plan: Plan, rng: Rng) -> _Field:
     detector = plan.detector or str(rng.choice(lead.detectors))
     low, high = np.log(lead.pixel_size)
     scale = plan.pixel_size_m or float(np.exp(rng.uniform(low, high)))
-    if not plan.features and family != "clean" and rng.random() < 0.33:
+    if plan.features is None and family != "clean" and rng.random() < 0.33:
         others = [
             p
             for p in PAINTERS.values()
@@ -243,8 +243,13 @@ def _choose(plan: Plan, rng: Rng) -> _Field:
             and view in p.views
             and detector in p.detectors
             and p.pixel_size[0] <= scale <= p.pixel_size[1]
+            and not (family == "fibre" and p.key != "dust_particle")
         ]
-        for index in rng.permutation(len(others))[: int(rng.choice([1, 1, 2]))]:
+        # Cracks fit every scale: without this they would be the answer wherever two are seen.
+        odds = np.array([0.45 if p.key == "crack_through" else 1.0 for p in others])
+        number = min(int(rng.choice([1, 1, 2])), len(others))
+        picked = rng.choice(len(others), number, False, odds / odds.sum()) if others else ()
+        for index in picked:
             leaders.append(others[int(index)])
     chosen = plan.artefacts
     if chosen is None:

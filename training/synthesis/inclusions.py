@@ -93,7 +93,8 @@ def stone_azs(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Bright zirconia grains, pearls and dendrites in a glassy alumina-rich knot."""
     x, y, radius = _place(canvas, rng, 0.15, 0.32)
     knot = drawing.polygons(canvas.shape, [drawing.blob(rng, (x, y), radius, rough=0.3)], [1.0], 1)
-    canvas.z += 0.6 * blur(knot, radius * 0.15)
+    canvas.z += 1.1 * blur(knot, radius * 0.15)
+    canvas.tone *= 1 + 0.08 * blur(knot, radius * 0.1)
     outlines = []
     for _ in range(rng.integers(15, 70)):
         angle, reach = rng.uniform(0, 2 * np.pi), radius * np.sqrt(rng.random()) * 0.85

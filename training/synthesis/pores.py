@@ -23,7 +23,8 @@ def bubble(canvas: Canvas, rng: Rng) -> list[Painted]:
     places = drawing.scatter(rng, canvas.shape, count, apart=largest * 1.2)
     mask = np.zeros(canvas.shape, bool)
     aspect = 1 + abs(rng.normal(0, 0.12)) + (rng.uniform(0.4, 1.5) if rng.random() < 0.12 else 0)
-    turn, dark = rng.uniform(0, np.pi), rng.uniform(0.45, 0.8)
+    turn = rng.uniform(0, np.pi)
+    dark = rng.uniform(0.5, 0.85) if canvas.backscattered else rng.uniform(0.05, 0.5)
     kept = []
     for (x, y), radius in zip(places, radii, strict=False):
         where, dx, dy = canvas.window(x, y, radius * aspect + 3)
@@ -34,7 +35,7 @@ def bubble(canvas: Canvas, rng: Rng) -> list[Painted]:
         distance = np.sqrt(u * u + v * v)
         cut = rng.uniform(0.0, 0.7)  # how far above its equator the sphere is opened
         sphere = radius / np.sqrt(1 - cut**2)
-        bowl = np.sqrt(np.clip(sphere**2 - distance**2, 0, None)) - sphere * cut * 0.0
+        bowl = np.sqrt(np.clip(sphere**2 - distance**2, 0, None)) * min(1.0, 30 / radius)
         inside = smoothstep(radius - distance, -0.7, 0.7)
         depth = inside * bowl * rng.uniform(0.5, 0.9)
         canvas.height[where] = np.where(inside > 0, -depth, canvas.height[where])
@@ -88,12 +89,12 @@ def foam_cell(canvas: Canvas, rng: Rng) -> list[Painted]:
     distance, which = cKDTree(seeds).query(grid.reshape(-1, 2), k=2)
     gap = stretch((distance[:, 1] - distance[:, 0]).reshape(grid.shape[:2]), canvas.shape)
     wall = cell * rng.uniform(0.05, 0.2)
-    gap = gap + 0.06 * cell * soft_noise(rng, canvas.shape, 9)
-    inside = smoothstep(gap, wall, wall + cell * 0.05 + 2)
+    ragged = gap + 0.012 * cell * soft_noise(rng, canvas.shape, 7)
+    inside = smoothstep(ragged, wall, wall + 2.5)
     deep = smoothstep(gap, wall, wall + cell * rng.uniform(0.5, 1.1))
     floors = rng.uniform(0.3, 1.0, count)
     floor = stretch(floors[which[:, 0]].reshape(grid.shape[:2]), canvas.shape)
-    canvas.height -= inside * 3 + deep * cell * 0.5 * floor
+    canvas.height -= inside * 3 + deep * cell * 0.35 * floor
     canvas.void = np.maximum(canvas.void, inside * (0.3 + 0.6 * deep * floor))
     if rng.random() < 0.7:  # windows between neighbouring cells, seen as black holes in the floor
         holes = soft_noise(rng, canvas.shape, cell / 2.2)

@@ -58,11 +58,13 @@ def scratch(canvas: Canvas, rng: Rng) -> list[Painted]:
 
 def _ticks(rng: Rng, path: Points, width: float) -> list[Stroke]:
     lines: list[Stroke] = []
-    for at in rng.integers(1, len(path) - 1, min(len(path) // 3, 30)):
+    for at in rng.integers(1, len(path) - 1, min(len(path) // 6, int(rng.integers(3, 16)))):
         along = path[at] - path[at - 1]
         angle = np.arctan2(along[1], along[0]) + rng.choice([-1, 1]) * rng.uniform(0.5, 1.3)
-        tick = drawing.wander(rng, path[at], angle, width * rng.uniform(0.8, 2.5), rough=0.3)
-        lines.append((tick, _taper(tick, 1.6, rng)))
+        tick = drawing.wander(
+            rng, path[at], angle, width * rng.uniform(0.6, 3.0), step=2, rough=0.4
+        )
+        lines.append((tick, _taper(tick, 1.1, rng)))
     return lines
 
 
@@ -129,7 +131,7 @@ def chip(canvas: Canvas, rng: Rng) -> list[Painted]:
         distance = np.sqrt(((xs - x) / squash) ** 2 + (ys - y) ** 2).astype(np.float32)
         distance *= 1 + 0.04 * soft_noise(rng, canvas.shape, radius / 3)
         inside = smoothstep(radius - distance, -0.8, 0.8) * (1 - outside)
-        ripple = np.sin(distance / radius * rng.uniform(14, 34) + rng.uniform(0, 6))
+        ripple = np.sin(distance / radius * rng.uniform(14, 34) + rng.uniform(0, 6)) * 1.8
         bowl = np.clip(1 - (distance / radius) ** 2, 0, 1) ** 0.5 * radius * 0.55
         canvas.height -= inside * (bowl + 3 - 0.5 * ripple * canvas.strength)
         canvas.void = np.maximum(canvas.void, inside * 0.25)

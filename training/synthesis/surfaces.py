@@ -22,7 +22,8 @@ def prepare_view(canvas: Canvas, rng: Rng) -> None:
     if canvas.view == "fracture":
         canvas.height += rng.uniform(2, 12) * soft_noise(rng, shape, rng.uniform(120, 400))
         if rng.random() < 0.5:
-            canvas.height += rng.uniform(0.1, 0.5) * soft_noise(rng, shape, rng.uniform(8, 30), 2)
+            grain = band_noise(rng, shape, rng.uniform(5, 16), 0.7)
+            canvas.height += rng.uniform(0.05, 0.25) * grain
     elif canvas.view == "etched":
         canvas.height += rng.uniform(0.15, 0.5) * soft_noise(rng, shape, rng.uniform(2.5, 6), 1)
     elif canvas.view == "coated":
@@ -33,8 +34,9 @@ def prepare_view(canvas: Canvas, rng: Rng) -> None:
         canvas.height += rng.uniform(0.5, 3) * soft_noise(rng, shape, rng.uniform(80, 300))
     if rng.random() < 0.3:
         canvas.tone *= 1 + rng.uniform(0.01, 0.05) * soft_noise(rng, shape, rng.uniform(30, 150), 2)
-    if rng.random() < 0.15:
-        canvas.tone *= 1 + 0.03 * band_noise(rng, shape, rng.uniform(20, 60), 0.5)
+    if rng.random() < 0.1:
+        mottle = band_noise(rng, shape, rng.uniform(20, 60), 0.8)
+        canvas.tone *= 1 + rng.uniform(0.006, 0.018) * mottle
 
 
 def _faint_lines(canvas: Canvas, rng: Rng) -> None:
