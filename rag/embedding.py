@@ -79,7 +79,7 @@ class Embedder:
         if self._model is None:
             folder = _model_folder()
             try:
-                from huggingface_hub.utils import disable_progress_bars
+                from huggingface_hub.utils.tqdm import disable_progress_bars
 
                 disable_progress_bars()  # "Loading weights" would be drawn without a terminal, too
                 from sentence_transformers import SentenceTransformer

@@ -31,6 +31,20 @@ _NEVER = 2**53  # "removed" of a passage that is alive: Chroma's metadata holds 
 _ASKED_AT_OPENING = 256
 
 
+#: What Chroma was seen to let through on damaged folders, its own errors aside. AttributeError is
+#: among them: its client stumbles over itself when the database cannot be opened.
+_RAISED = (
+    AttributeError,
+    ImportError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    sqlite3.Error,
+)
+
+
 class IndexFailed(Exception):
     """Chroma refused, or answered wrongly; the caller searches the manifest's vectors instead."""
 
@@ -69,10 +83,10 @@ class Index:
     def rebuild(self, holdings: Holdings) -> None:
         """A new collection in a new folder; the old one goes."""
         self.close()
-        self._mark.unlink(missing_ok=True)
         name = f"chroma-{uuid.uuid4().hex[:12]}"
         with _translated():
             self._folder.mkdir(exist_ok=True)
+            self._mark.unlink(missing_ok=True)
             self._attach(self._folder / name)
             self._add(holdings, range(len(holdings.passages)))
             self._write_mark(name)
@@ -236,15 +250,7 @@ def _translated() -> Iterator[None]:
         yield
     except IndexFailed:
         raise
-    except (
-        ImportError,
-        OSError,
-        sqlite3.Error,
-        ValueError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-    ) as e:
+    except _RAISED as e:
         raise IndexFailed(f"{type(e).__name__}: {e}") from e
     except BaseException as e:
         if type(e).__module__.split(".")[0] in ("chromadb", "pyo3_runtime"):
