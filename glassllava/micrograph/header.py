@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from glassllava.errors import BadInput
 from glassllava.micrograph.record import (
     BeamSettings,
     Databar,
@@ -86,6 +87,26 @@ class VendorReading:
     void: str = ""
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def typed_pixel_size(text: str) -> PixelSize:
+    """The pixel size that a person typed, as "2.5 nm".
+
+    Raises
+    ------
+    BadInput : where it is no length, or none that a micrograph's pixel can have.
+    """
+    value, unit = quantity(text)
+    unit = re.sub(r"\s*(?:/|per)\s*(?:px|pixel)$", "", unit)
+    size = pixel_size(metres(value, unit), "typed", "typed by the person")
+    if size is None:
+        raise BadInput(
+            f"'{text[:100]}' is not the size of a pixel",
+            where="pixel size",
+            remedy='Write a number and its unit, for example "2.5 nm" or "0.1 um".',
+        )
+    return size
 
 
 def number(text: str | None) -> float | None:

@@ -112,6 +112,7 @@ def read_micrograph(
         pages=pages,
         warnings=tuple(warnings),
         metadata=dict(list(metadata.items())[:MAX_ENTRIES]),
+        sources=_sources(readings),
     )
 
 
@@ -271,6 +272,17 @@ def _merged(empty: _Settings, parts: Iterable[_Settings]) -> _Settings:
             if value is not None:
                 values.setdefault(field.name, value)
     return type(empty)(**values)
+
+
+def _sources(readings: Iterable[VendorReading]) -> dict[str, str]:
+    """Where each known beam and instrument value was read, by the first that knows it."""
+    sources: dict[str, str] = {}
+    for reading in readings:
+        for part in (reading.beam, reading.instrument):
+            for field in fields(part):
+                if getattr(part, field.name) is not None:
+                    sources.setdefault(field.name, reading.sources.get(field.name, "the header"))
+    return sources
 
 
 def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:

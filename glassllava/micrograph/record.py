@@ -128,6 +128,8 @@ class Micrograph:
     pages: tuple[Page, ...] = ()
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+    #: Where beam and instrument values stand: "voltage_v" -> "34682 [EBeam] HV".
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
 
     @property
     def specimen_rows(self) -> slice:

@@ -22,7 +22,7 @@ from glassllava.micrograph.header import MAX_TEXT, Header, decoded
 from glassllava.micrograph.record import Page
 
 # What it says about odd tags is not for the person; what matters comes back as an error.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 #: Larger pictures are refused before anything is decoded.
 MAX_PIXELS = 2_000_000_000

@@ -48,7 +48,28 @@ def read(header: Header) -> VendorReading:
     warnings = [ION] if ion else []
     if databar_warning:
         warnings.append(databar_warning)
+    beam_section = sections.get(beam, {})
+    places = {
+        "voltage_v": f"[{beam if said(beam_section.get('HV')) else 'Beam'}] HV",
+        "landing_energy_ev": "[EBeamDeceleration] LandingEnergy",
+        "current_a": f"[{beam}] BeamCurrent",
+        "working_distance_m": f"[{beam}] WD"
+        if said(beam_section.get("WD"))
+        else "[Stage] WorkingDistance",
+        "detector": "[Detectors] Name",
+        "signal": "[<detector>] Signal or [Detectors] Mode",
+        "dwell_s": "[Scan] Dwelltime" if said(value("Scan", "Dwelltime")) else f"[{scan}] Dwell",
+        "frames": "[Image] Integrate" if number(value("Image", "Integrate")) else "[Image] Average",
+        "tilt_rad": "[Stage] StageT" if said(value("Stage", "StageT")) else f"[{beam}] StageTa",
+        "particle": "[Beam] Beam",
+        "vendor": "",
+        "model": "[System] SystemType",
+        "serial": "[System] Dnumber",
+        "software": "[System] Software",
+        "acquired": "[PrivateFei] TimeOfCreation",
+    }
     return VendorReading(
+        sources={key: f"{tag} {place}".strip() for key, place in places.items()},
         candidates=_candidates(sections, beam, scan, tag),
         beam=_beam_settings(sections, beam, scan, ion),
         instrument=Instrument(

@@ -38,6 +38,25 @@ _SECONDS = {"s": 1.0, "Secs": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e
 _DEGREES = {"°": math.pi / 180, "deg": math.pi / 180, "": math.pi / 180}
 _TIMES = {"X": 1.0, "K X": 1e3, "KX": 1e3, "": 1.0}
 
+#: Where each value stands, by the field of the record.
+_PLACES = {
+    "particle": "DP_FIB_IMAGING",
+    "voltage_v": "AP_ACTUALKV",
+    "current_a": "AP_IPROBE",
+    "working_distance_m": "AP_WD",
+    "detector": "DP_DETECTOR_CHANNEL",
+    "signal": "DP_DETECTOR_TYPE",
+    "dwell_s": "DP_DWELL_TIME",
+    "frames": "AP_FRAME_INT_COUNT or AP_LINE_AVERAGE_COUNT",
+    "tilt_rad": "AP_STAGE_AT_T",
+    "magnification": "AP_MAG",
+    "vendor": "",
+    "model": "DP_SEM",
+    "serial": "SV_SERIAL_NUMBER",
+    "software": "SV_VERSION",
+    "acquired": "AP_DATE, AP_TIME",
+}
+
 
 def recognises(header: Header) -> bool:
     return _KEY.search(header.texts.get(TAG, "")[:200_000]) is not None
@@ -51,6 +70,7 @@ def read(header: Header) -> VendorReading:
     date, time = entries.get("apdate"), entries.get("aptime")
     frames = number(entries.get("apframeintcount")) or number(entries.get("aplineaveragecount"))
     return VendorReading(
+        sources={key: f"{TAG} {place}".strip() for key, place in _PLACES.items()},
         candidates=candidates,
         beam=BeamSettings(
             particle="ion" if ion else "electron",
