@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from glassllava.features import name_of
+from glassllava.features import name_of, parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,10 @@ def make_query(
     ------
     BadInput : for a key that is not in the vocabulary.
     """
-    parts = [name_of(key) for key in keys]
+    parts = []
+    for key in keys:
+        parent_of(key)  # raises for a word that is no key, naming the nearest
+        parts.append(name_of(key))
     parts.extend(seen)
     if sample is not None:
         told = (

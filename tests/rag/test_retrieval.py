@@ -1,0 +1,124 @@
+"""The right section for a plain question; nothing for a question about something else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glassllava.literature import Passage
+from rag import retrieval
+from rag.embedding import DIMENSIONS
+from rag.manifest import Holdings, StoredPassage
+from rag.passages import Entry
+
+# Words of a person at a microscope; the sections that answer. None was used to set a number.
+QUESTIONS = [
+    ("is this a bubble or did my polishing tear something out", {12, 119}),
+    ("pane exploded by itself, found a small ball where it started", {25}),
+    ("the voids in this foam look huge, is that ok", {16}),
+    ("shiny metal bead in a laser rod", {26}),
+    ("streaks of different grey running through the bottle wall", {31}),
+    ("how can I tell which side of the pane touched the tin bath", {32}),
+    ("crust with fish scale cracks on a quartz tube", {41}),
+    ("interlocked rods after HF etching of a dental crown block", {46}),
+    ("my opal glass is full of tiny spheres", {55, 49}),
+    ("crack or just a hair lying on the surface?", {67, 60}),
+    ("ring shaped crack where a steel ball hit", {63}),
+    ("curved ripples on the broken surface", {75}),
+    ("tail behind a pore on the fracture face, which way did the crack go", {74}),
+    ("pane cracked from the edge in wavy line on a sunny day", {64}),
+    ("matt worn ring around a returned beer bottle", {82}),
+    ("spongy dark layer at the rim after months in water", {88}),
+    ("coating lifts off in wrinkles like a telephone cord", {94}),
+    ("which bits of dirt can I ignore", {95, 96}),
+    ("everything is stretched in one direction and flips when I focus", {114}),
+    ("vertical streaks under the holes in a FIB cross section", {118}),
+]
+OFF_TOPIC = [
+    "recipe for chocolate cake",
+    "who wrote War and Peace",
+    "cheap hotels near the airport",
+    "how to tie a bow tie",
+    "tax return deadline for the self-employed",
+    "lyrics of a christmas carol",
+    "football results of last weekend",
+    "when to plant tomatoes outdoors",
+    "install a printer driver on a laptop",
+    "vaccination schedule for puppies",
+    "history of the Roman senate",
+    "interest rates for savings accounts",
+]
+
+
+def sections(library, question, limit):
+    return [int(passage.section) for passage in library.search(question, limit)]
+
+
+def test_plain_questions_find_their_section(primer_library):
+    found = [(sections(primer_library, question, 3), right) for question, right in QUESTIONS]
+    hits = sum(bool(right & set(top)) for top, right in found)
+    first = sum(bool(top) and top[0] in right for top, right in found)
+    print(f"hits@3 {hits}/{len(QUESTIONS)}, hits@1 {first}/{len(QUESTIONS)}")
+    assert hits >= 15
+    assert first >= 10
+
+
+@pytest.mark.parametrize("question", OFF_TOPIC)
+def test_another_subject_finds_no_evidence(primer_library, question):
+    assert primer_library.search(question, 5) == ()
+
+
+def test_every_section_is_found_by_its_own_words(primer_library):
+    entries = primer_library._refreshed().holdings.passages
+    for item in entries:
+        passage = item.entry.passage
+        assert primer_library.search(passage.text, 1)[0].id == passage.id
+
+
+def test_the_index_answers_as_the_exact_search_does(primer_library):
+    assert primer_library.backend == "chroma"
+    loaded = primer_library._refreshed()
+    alive = loaded.holdings.alive(primer_library.generation)
+    for question, _ in QUESTIONS:
+        vector = primer_library._embedder.query(question)
+        rows = primer_library._index.nearest(vector, 12, primer_library.generation)
+        oracle = retrieval.exact(vector, loaded.holdings.vectors, alive, 12)
+        assert [loaded.by_row[row] for row in rows] == oracle.tolist()
+
+
+def test_a_passage_is_wholly_read_by_the_embedder(primer_library):
+    tokenizer = primer_library._embedder._loaded().tokenizer
+    entries = primer_library._refreshed().holdings.passages
+    lengths = {
+        e.entry.passage.id: len(tokenizer(e.entry.passage.text)["input_ids"]) for e in entries
+    }
+    assert max(lengths.values()) <= 256, max(lengths, key=lengths.get)
+
+
+def small(vectors, texts):
+    items = tuple(
+        StoredPassage(i + 1, 1, Entry(Passage(f"p:{i}", text, "T")), "d", 1, None)
+        for i, text in enumerate(texts)
+    )
+    rows = np.zeros((len(vectors), DIMENSIONS), np.float32)
+    rows[:, :3] = vectors
+    return Holdings(1, items, rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def test_twins_are_folded_and_shared_words_break_ties():
+    holdings = small(
+        [[1, 0.5, 0], [1, 0.5, 0.01], [1, 0, 0.5]], ["a cord", "the cord", "bubble in an enamel"]
+    )
+    lexicon = retrieval.Lexicon.of(["a cord", "the cord", "bubble in an enamel"])
+    vector = np.zeros(DIMENSIONS, np.float32)
+    vector[0] = 1
+    ranked = retrieval.rank("Bubbles?", vector, [0, 1, 2], holdings, lexicon, 3)
+    assert [index for index, _ in ranked] == [2, 0]
+
+
+def test_exact_search_leaves_out_what_is_not_alive():
+    holdings = small([[1, 0, 0], [0, 1, 0], [1, 1, 0]], ["a", "b", "c"])
+    vector = holdings.vectors[0]
+    alive = np.array([False, True, True])
+    assert retrieval.exact(vector, holdings.vectors, alive, 5).tolist() == [2, 1]
+    assert retrieval.exact(vector, holdings.vectors, ~np.ones(3, bool), 5).tolist() == []
