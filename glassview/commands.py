@@ -9,6 +9,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from glassllava.interpretation import Finding, Interpretation
 
 
@@ -61,18 +63,61 @@ def add_commands(commands: Any) -> None:
     parser.set_defaults(run=ask)
 
 
+def demo(args: argparse.Namespace) -> int:
+    """`glassview scan` on the bundled micrographs; 0 when only the announced failures occurred."""
+    import csv
+    import sys
+    from importlib import resources
+    from pathlib import Path
+
+    from batch import cli as nights
+
+    parser = argparse.ArgumentParser()
+    nights.add_commands(parser.add_subparsers())
+    run = Path(args.output)
+    print("The bundled micrographs are synthetic: drawn, not taken.", file=sys.stderr)
+    with resources.as_file(resources.files("glassview").joinpath("demo")) as folder:
+        given = argparse.Namespace(settings=args.settings, verbose=args.verbose)
+        scan = parser.parse_args(["scan", str(folder), "-o", str(run)], given)
+        code: int = scan.run(scan)
+        announced = _announced(folder)
+    if code not in (0, 1):
+        return code
+    with (run / "failures.csv").open(encoding="utf-8", newline="") as file:
+        failed = {Path(row["path"]).name for row in csv.DictReader(file)}
+    for name in sorted(failed & announced):
+        print(f"{name} could not be read, as announced.", file=sys.stderr)
+    for name in sorted(failed - announced):
+        print(f"{name} failed, and was not meant to.", file=sys.stderr)
+    for name in sorted(announced - failed):
+        print(f"{name} was meant to fail, and did not.", file=sys.stderr)
+    sys.stderr.flush()
+    print((run / "report.pdf").resolve())
+    return 0 if failed == announced else 1
+
+
+def _announced(folder: Path) -> set[str]:
+    """The names of the demo micrographs that cannot be read on purpose."""
+    import tomllib
+
+    data = tomllib.loads((folder / "announced.toml").read_text("utf-8"))
+    return set(data["unreadable"])
+
+
 def ask(args: argparse.Namespace) -> int:
     """One interpretation, as text or as the record."""
     from glassllava.interpreter import interpret
     from glassllava.literature import NoLiterature
     from glassllava.micrograph.reading import read_micrograph
-    from glassllava.model.opening import open_model
+    from glassllava.model.opening import ModelSettings, open_model
     from glassllava.sample import Sample, read_sample
     from glassllava.settings import load
 
     micrograph = read_micrograph(args.image, page=args.page)
     sample = read_sample(args.sample) if args.sample else Sample()
-    model = open_model(args.model, settings=load(args.settings))
+    settings = load(args.settings)
+    reference = args.model or settings.section("model", ModelSettings).reference
+    model = open_model(reference, settings=settings)
     if args.context != "high":
         # Only the high level is told literature: the others need no library to be opened.
         found = interpret(
