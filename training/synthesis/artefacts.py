@@ -6,12 +6,14 @@ Not painted: charging drift as a ghost (the shear is `art_charging_drift`'s row 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.synthesis import drawing
-from training.synthesis.canvas import Canvas, Mask
+from training.synthesis.canvas import Canvas
 from training.synthesis.drawing import Stroke
 from training.synthesis.fields import Field, band_noise, blur, profile, smoothstep, soft_noise
 
@@ -28,6 +30,46 @@ ONLY_VIEWS = {
     "art_curtaining": ("section", "polished"),
 }
 FINEST = {"art_coating_grain": 6e-9}
+#: A shear shows only on what has a known shape, a jump of rows or a blur only on edges.
+KNOWN_SHAPE = frozenset(
+    [
+        "bubble",
+        "crack_radial",
+        "indent_impression",
+        "crack_hertzian_cone",
+        "apatite_layer",
+        "coating_blister",
+        "nickel_sulfide",
+        "silicon_sphere",
+        "tin_droplet",
+        "phase_sep_droplet",
+        "devitrification",
+        "gc_cordierite",
+        "crack_channel",
+        "fibre",
+        "devit_cristobalite",
+        "devit_diopside",
+        "waste_phase",
+    ]
+)
+NO_EDGES = frozenset(
+    [
+        "featureless_surface",
+        "cord",
+        "knot",
+        "tin_side",
+        "weathering_stain",
+        "nanopore_network",
+        "gc_las",
+        "fracture_mirror",
+        "wallner_line",
+        "hackle_twist",
+        "abrasion",
+        "coating_peel",
+        "leached_layer",
+    ]
+)
+NEEDS_EDGES = frozenset({"art_charging_drift", "art_defocus", "art_astigmatism", "art_edge_effect"})
 SE_ONLY = frozenset(
     {"art_charging_bright", "art_charging_dark", "art_contamination_rectangle", "art_edge_effect"}
 )
@@ -124,15 +166,14 @@ def charging_bright(signal: Field, rng: Rng) -> Field:
     edges = blur(np.abs(signal - blur(signal, 6)), 3)
     flare = smoothstep(where + 1.2 * edges / max(float(edges[::8, ::8].max()), 1e-3), 0.8, 1.9)
     flare = ndimage.uniform_filter1d(flare, 41, axis=1, origin=-18)
-    return signal * (1 + rng.uniform(0.7, 1.6) * flare) + 0.25 * flare
+    return np.asarray(signal * (1 + rng.uniform(0.7, 1.6) * flare) + 0.25 * flare, np.float32)
 
 
 @_signal("art_charging_dark")
 def charging_dark(signal: Field, rng: Rng) -> Field:
     where = soft_noise(rng, signal.shape, signal.shape[0] * rng.uniform(0.3, 0.6))
     dark = smoothstep(where, 0.5, 1.3)
-    halo = np.exp(-(((where - 0.5) / 0.2) ** 2))
-    return np.asarray(signal * (1 - rng.uniform(0.5, 0.75) * dark + 0.15 * halo), np.float32)
+    return np.asarray(signal * (1 - rng.uniform(0.5, 0.75) * dark), np.float32)
 
 
 @_signal("art_charging_streak")
@@ -203,8 +244,9 @@ def row_shifts(key: str, rows: int, rng: Rng) -> Field:
     """How far each row moves sideways, in pixels."""
     ys = np.arange(rows, dtype=np.float32)
     if key == "art_drift_skew":
-        slope = float(rng.choice([-1, 1])) * rng.uniform(0.12, 0.35)
-        return slope * (ys - rows / 2) + rng.uniform(4, 20) * np.sin(ys / rows * rng.uniform(1, 3))
+        slope = float(rng.choice([-1, 1])) * rng.uniform(0.2, 0.5)
+        bow = rng.uniform(4, 20) * np.sin(ys / rows * rng.uniform(1, 3))
+        return np.asarray(slope * (ys - rows / 2) + bow)
     if key == "art_charging_drift":
         jumps = np.zeros(rows, np.float32)
         for _ in range(int(rng.integers(3, 9))):
@@ -213,10 +255,10 @@ def row_shifts(key: str, rows: int, rng: Rng) -> Field:
             jumps += float(rng.choice([-1, 1])) * rng.uniform(6, 25) * reach
         return jumps
     period, swing = rng.uniform(5, 18), rng.uniform(1.2, 2.8)  # mains: a ripple of every edge
-    return swing * np.sin(2 * np.pi * ys / period + rng.uniform(0, 6))
+    return np.asarray(swing * np.sin(2 * np.pi * ys / period + rng.uniform(0, 6)))
 
 
-def shift_rows(field: Field | Mask, shifts: Field) -> Field | Mask:
+def shift_rows(field: NDArray[Any], shifts: Field) -> NDArray[Any]:
     """Every row moved sideways, mirrored at the frame's sides."""
     width = field.shape[1]
     at = np.arange(width)[None, :] - np.rint(shifts).astype(np.int64)[:, None]
@@ -229,5 +271,5 @@ def line_ripple(grey: Field, rng: Rng) -> Field:
     """Grey that swings from row to row with the mains."""
     ys = np.arange(grey.shape[0], dtype=np.float32)
     wave = np.sin(2 * np.pi * ys / rng.uniform(4, 16) + rng.uniform(0, 6))
-    wave = wave + 0.6 * rng.standard_normal(grey.shape[0]).astype(np.float32)
+    wave = wave + 0.6 * rng.standard_normal(grey.shape[0], np.float32)
     return np.asarray(grey + rng.uniform(5, 9) * wave[:, None], np.float32)

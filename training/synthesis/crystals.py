@@ -13,7 +13,7 @@ Rng = np.random.Generator
 _GROWN = ("surface", "polished", "fracture")
 
 
-def _grow(canvas: Canvas, coverage: Field, z: str, rise: float) -> None:
+def _grow(canvas: Canvas, coverage: Field, z: str | float, rise: float) -> None:
     """Crystals of a phase that stand `rise` pixels proud of the glass."""
     canvas.put_phase(np.clip(coverage, 0, 1), z)
     canvas.height += rise * coverage * canvas.strength
@@ -93,7 +93,7 @@ def devit_cristobalite(canvas: Canvas, rng: Rng) -> list[Painted]:
         )
     ]
     coverage = blur(drawing.strokes(canvas.shape, lines), 0.7)
-    _grow(canvas, coverage, 9.4, rng.uniform(1.5, 3.0))  # type: ignore[arg-type]  # darker than soda-lime
+    _grow(canvas, coverage, 9.4, rng.uniform(1.5, 3.0))  # darker than soda-lime
     return [
         Painted(
             "devit_cristobalite", blur(coverage, 2.0) > 0.35, len(places), {"length": (2 * size,)}
@@ -269,7 +269,7 @@ def gc_cordierite(canvas: Canvas, rng: Rng) -> list[Painted]:
     levels = rng.uniform(1.0, 2.8, len(outlines)).tolist()
     field = drawing.polygons(canvas.shape, outlines, levels)
     coverage = np.clip(field, 0, 1)
-    _grow(canvas, coverage, 9.7, 0.0)  # type: ignore[arg-type]  # dark beside Ti/Zr-rich glass
+    _grow(canvas, coverage, 9.7, 0.0)  # dark beside Ti/Zr-rich glass
     canvas.height += field * canvas.strength
     return [
         Painted(

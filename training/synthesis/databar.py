@@ -83,6 +83,7 @@ def draw_databar(
     image = Image.new("L", (width, rows), paper)
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=max(int(rows * 0.34), 10))
+    assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow is built with FreeType
     length, pixels = scale_bar(pixel_size, width)
     fields = [
         f"HV {beam.high_voltage / 1e3:g} kV",
@@ -102,10 +103,10 @@ def draw_databar(
     x = 8.0
     room = width - pixels - 3 * 8
     for said in fields:
-        long = pen.textlength(said, font=font)
+        long = pen.textlength(said.replace("µ", "u"), font=font)
         if x + long > room:
             break
-        pen.text((x, rows * 0.3), said, fill=ink, font=font)
+        _say(pen, x, rows * 0.3, said, ink, font)
         x += long + 14
         pen.line((x - 7, 4, x - 7, rows - 4), fill=ink)
     left = width - pixels - 8
@@ -113,10 +114,23 @@ def draw_databar(
     for end in (left, left + pixels - 1):
         pen.line((end, rows * 0.66, end, rows * 0.94), fill=ink, width=1)
     said = length_text(length)
-    middle = left + (pixels - pen.textlength(said, font=font)) / 2
-    pen.text((middle, rows * 0.12), said, fill=ink, font=font)
+    middle = left + (pixels - pen.textlength(said.replace("µ", "u"), font=font)) / 2
+    _say(pen, middle, rows * 0.12, said, ink, font)
     strip = np.asarray(image)
     return strip if bits == 8 else strip.astype(np.uint16) * 256  # 65280, as FEI writes it
+
+
+def _say(
+    pen: ImageDraw.ImageDraw, x: float, y: float, said: str, ink: int, font: ImageFont.FreeTypeFont
+) -> None:
+    """Write a text. Pillow's own font has no micro sign: it is a `u` with its stem drawn down."""
+    pen.text((x, y), said.replace("µ", "u"), fill=ink, font=font)
+    at = said.find("µ")
+    if at >= 0:
+        x += pen.textlength(said[:at], font=font)
+        left, _, _, foot = font.getbbox("u")
+        stem = max(round(font.size / 11), 1)
+        pen.line((x + left, y + foot - 2, x + left, y + foot + font.size * 0.22), ink, stem)
 
 
 def _round(metres: float) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from glassllava.sample import Sample
 from training.synthesis.files import write_tiff
-from training.synthesis.generator import Plan, SyntheticMicrograph, generate
+from training.synthesis.generator import Plan, generate
+from training.synthesis.truth import SyntheticMicrograph
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Points are (x, y) in pixels, x to the right and y down, as in every record of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from PIL import Image, ImageDraw
 
 from training.synthesis.fields import Field, Shape
 
-Points = NDArray[np.float64]
-Stroke = tuple[Points, "float | NDArray[np.float64]"]
+Points = NDArray[np.floating[Any]]
+Place = Sequence[float] | Points
+Stroke = tuple[Points, float | Points]
 
 
 def strokes(shape: Shape, lines: Iterable[Stroke], scale: int = 2) -> Field:
@@ -24,7 +26,7 @@ def strokes(shape: Shape, lines: Iterable[Stroke], scale: int = 2) -> Field:
     for points, width in lines:
         scaled = points * scale
         if np.ndim(width) == 0:
-            _line(pen, scaled.ravel().tolist(), float(width) * scale)  # type: ignore[arg-type]
+            _line(pen, scaled.ravel().tolist(), float(width) * scale)
             continue
         for start, end, wide in zip(scaled[:-1], scaled[1:], np.asarray(width), strict=False):
             _line(pen, [*start.tolist(), *end.tolist()], float(wide) * scale)
@@ -61,7 +63,7 @@ def discs(shape: Shape, centres: Points, radii: Sequence[float], scale: int = 2)
 
 def wander(
     rng: np.random.Generator,
-    start: Sequence[float],
+    start: Place,
     angle: float,
     length: float,
     *,
@@ -86,12 +88,12 @@ def wiggle(
     walk = np.concatenate([[0], np.cumsum(rng.normal(0, 1, count))]) / np.sqrt(count)
     bridge = (walk - t[:, 0] * walk[-1])[:, None]
     across = np.array([-(end - start)[1], (end - start)[0]])
-    return start + t * (end - start) + amount * bridge * across
+    return np.asarray(start + t * (end - start) + amount * bridge * across)
 
 
 def blob(
     rng: np.random.Generator,
-    centre: Sequence[float],
+    centre: Place,
     radius: float,
     *,
     rough: float = 0.25,
@@ -121,7 +123,7 @@ def blob(
     )
 
 
-def box(centre: Sequence[float], length: float, width: float, angle: float) -> Points:
+def box(centre: Place, length: float, width: float, angle: float) -> Points:
     """A rectangle's four corners, `length` along `angle`."""
     along = np.array([np.cos(angle), np.sin(angle)]) * length / 2
     across = np.array([-np.sin(angle), np.cos(angle)]) * width / 2
@@ -136,7 +138,7 @@ def box(centre: Sequence[float], length: float, width: float, angle: float) -> P
     )
 
 
-def lath(centre: Sequence[float], length: float, width: float, angle: float) -> Points:
+def lath(centre: Place, length: float, width: float, angle: float) -> Points:
     """A rod with bevelled ends: six corners, `length` along `angle`."""
     along = np.array([np.cos(angle), np.sin(angle)]) * length / 2
     across = np.array([-np.sin(angle), np.cos(angle)]) * width / 2

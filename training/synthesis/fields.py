@@ -8,12 +8,13 @@ and stretched by two small matrix products, which is what keeps a micrograph und
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 Shape = tuple[int, int]
 
 
@@ -48,7 +49,7 @@ def soft_noise(rng: np.random.Generator, shape: Shape, cell: float, octaves: int
         total += weight * stretch(rng.standard_normal(grid, np.float32), shape)
         weight *= 0.5
         cell = max(cell / 2, 2.0)
-    return (total - total.mean()) / max(float(total.std()), 1e-6)
+    return np.asarray((total - total.mean()) / max(float(total.std()), 1e-6), np.float32)
 
 
 def band_noise(
@@ -86,7 +87,7 @@ def blur(field: Field, sigma: float) -> Field:
     factor = int(min(max(sigma / 1.6, 2), 16))
     small = shrink(field, factor)
     soft = ndimage.gaussian_filter(small, sigma / factor, truncate=3.0, mode="nearest")
-    return stretch(soft, field.shape)  # type: ignore[arg-type]
+    return stretch(soft, (field.shape[0], field.shape[1]))
 
 
 def shrink(field: Field, factor: int) -> Field:
@@ -106,7 +107,7 @@ def profile(rng: np.random.Generator, length: int, cell: float) -> Field:
     return np.asarray(line / max(float(line.std()), 1e-6), np.float32)
 
 
-def smoothstep(field: Field, low: float, high: float) -> Field:
+def smoothstep(field: Field, low: float | Field, high: float | Field) -> Field:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((field - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

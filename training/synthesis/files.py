@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from training.synthesis.generator import SyntheticMicrograph
+from training.synthesis.truth import SyntheticMicrograph
 
 SOFTWARE = "GlassView synthetic"
 DESCRIPTION = "GlassView synthetic micrograph: procedurally painted, no real specimen"
@@ -64,7 +64,7 @@ def thermo_text(micrograph: SyntheticMicrograph) -> str:
     rows, columns = micrograph.pixels.shape
     bar = micrograph.databar[1] if micrograph.databar else 0
     taken = datetime.strptime(beam.taken, "%Y-%m-%d %H:%M:%S")
-    sections = {
+    sections: dict[str, dict[str, object]] = {
         "User": {
             "Date": f"{taken:%m/%d/%Y}",
             "Time": f"{taken:%I:%M:%S %p}",

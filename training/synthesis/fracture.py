@@ -123,7 +123,8 @@ def _sawtooth(span: int, edges: np.ndarray, rng: Rng) -> np.ndarray:
     before = np.concatenate([[0.0], edges])[which]
     after = np.concatenate([edges, [span + 1.0]])[which]
     steps = rng.uniform(1.0, 6.0, len(edges) + 1)
-    return (((place - before) / np.maximum(after - before, 1.0)) * steps[which]).astype(np.float32)
+    climb = (place - before) / np.maximum(after - before, 1.0)
+    return np.asarray(climb * steps[which], np.float32)
 
 
 @painter("hackle_wake", (1e-7, 3e-6), views=("fracture",), detectors=("SE",))

@@ -56,7 +56,7 @@ def signal_of(canvas: Canvas, look: Look) -> Field:
     steep = np.minimum(np.sqrt(1 + slope_x**2 + slope_y**2), 3.2)
     facing = (np.cos(look.side) * slope_x + np.sin(look.side) * slope_y) / steep
     low = shrink(height, 4)
-    around = stretch(blur(low, 1.6), height.shape)  # type: ignore[arg-type]
+    around = stretch(blur(low, 1.6), height.shape)
     recess = np.clip((around - height) / 8, -0.6, 1.6)
     if canvas.backscattered:
         signal = backscatter_yield(canvas.z) / backscatter_yield(canvas.matrix_z)
@@ -78,7 +78,7 @@ def shade(signal: Field, rng: Rng) -> Field:
     """The uneven illumination of a real field: a slow gradient."""
     if rng.random() < 0.6:
         grid = rng.standard_normal((4, 4), np.float32)
-        signal = signal * (1 + rng.uniform(0.01, 0.06) * stretch(grid, signal.shape))  # type: ignore[arg-type]
+        signal = signal * (1 + rng.uniform(0.01, 0.06) * stretch(grid, signal.shape))
     return signal
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +117,7 @@ def write_sample(wanted: Context, rng: Rng, view: str) -> Sample:
             words.setdefault(str(rng.choice(where)), []).append(phrase)
     material = min(wanted.get("material", frozenset({""})))
     composition = str(rng.choice(_COMPOSITIONS.get(material, ("",))))
-    return Sample(
+    sample = Sample(
         id=f"{rng.choice(list('ABCDGKMPS'))}-{rng.integers(100, 9999)}"
         if rng.random() < 0.8
         else "",
@@ -124,8 +126,9 @@ def write_sample(wanted: Context, rng: Rng, view: str) -> Sample:
         composition=composition if rng.random() < 0.4 else "",
         preparation=str(rng.choice(_PREPARATIONS[view])) if rng.random() < 0.6 else "",
         notes=str(rng.choice(_NOTES)),
-        **{field: ", ".join(said) for field, said in words.items()},
     )
+    told: dict[str, Any] = {name: ", ".join(said) for name, said in words.items()}
+    return replace(sample, **told)
 
 
 def tokens_of(sample: Sample) -> Context:

@@ -1,0 +1,123 @@
+"""What is true of a synthetic micrograph: its features, their sizes, and what the rules say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glassllava import features, rules
+from glassllava.sample import Sample
+from training.synthesis.canvas import Mask, Painted
+from training.synthesis.databar import BeamWords
+
+
+@dataclass(frozen=True, slots=True)
+class TrueFeature:
+    """One feature that is there. Sizes are in metres by quantity (`area_fraction` has no unit);
+    the mask covers the whole frame, databar included, and is None for a whole-field texture."""
+
+    key: str
+    parent: str
+    mask: Mask | None
+    count: int | None
+    sizes: Mapping[str, tuple[float, ...]]
+    ruling: rules.Ruling | None
+
+    @property
+    def boxes(self) -> tuple[tuple[int, int, int, int], ...]:
+        """(x0, y0, x1, y1) of its connected parts, the largest 64, ends exclusive."""
+        if self.mask is None:
+            return ()
+        labels, _ = ndimage.label(self.mask, np.ones((3, 3)))
+        found = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)]
+        found.sort(key=lambda box: -(box[2] - box[0]) * (box[3] - box[1]))
+        return tuple(found[:64])
+
+
+@dataclass(frozen=True)
+class SyntheticMicrograph:
+    """Pixels with their truth. `pixel_size_m` is what the file will say (None: uncalibrated),
+    `true_pixel_size_m` what the sizes were made with; `databar` is (first row, rows)."""
+
+    seed: int
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    pixel_size_m: float | None
+    true_pixel_size_m: float
+    databar: tuple[int, int] | None
+    beam: BeamWords
+    vendor: str
+    view: str
+    family: str
+    truths: tuple[TrueFeature, ...]
+    artefacts: tuple[str, ...]
+    sample: Sample
+    tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """Parents that can be seen. `clean` only where nothing else but an artefact is."""
+        seen = {truth.parent for truth in self.truths} - {"clean"}
+        if not seen:
+            seen = {"clean"}
+        if any(key != "art_databar" for key in self.artefacts):
+            seen.add("artefact")
+        return frozenset(seen)
+
+    @cached_property
+    def defect(self) -> bool | None:
+        verdicts = [truth.ruling.verdict if truth.ruling else None for truth in self.truths]
+        if "defect" in verdicts:
+            return True
+        return None if "depends" in verdicts or None in verdicts else False
+
+    @cached_property
+    def rulings(self) -> tuple[str, ...]:
+        """Ids of the rules that spoke, in the order of the features."""
+        spoke = [id_ for truth in self.truths if truth.ruling for id_ in truth.ruling.rules]
+        return tuple(dict.fromkeys(spoke))
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is: the rulings' reasons that decide it."""
+        decisive = {True: "defect", False: "no_defect", None: "depends"}[self.defect]
+        said = [t.ruling.reason for t in self.truths if t.ruling and t.ruling.verdict == decisive]
+        return "; ".join(dict.fromkeys(said)) or "no rule matches this sample"
+
+
+def true_feature(
+    one: Painted, pixel_size: float, sample: Sample, tokens: Mapping[str, frozenset[str]]
+) -> TrueFeature:
+    sizes = {
+        name: values if name == "area_fraction" else tuple(v * pixel_size for v in values)
+        for name, values in one.sizes.items()
+    }
+    parent = features.vocabulary()[one.key].parent
+    expected = {*sample.expected, *(features.parent_of(key) for key in sample.expected)}
+    if one.key in sample.expected or parent in expected:
+        ruling: rules.Ruling | None = rules.Ruling("no_defect", (), "expected here by the sample")
+    else:
+        ruling = rules.judge_child(one.key, {**tokens, **_size_tokens(sizes)})
+    return TrueFeature(one.key, parent, one.mask, one.count, sizes, ruling)
+
+
+def _size_tokens(sizes: Mapping[str, tuple[float, ...]]) -> dict[str, frozenset[str]]:
+    """The size tokens of the rules, from the median diameter or spacing."""
+    values = sizes.get("equivalent_diameter") or sizes.get("spacing") or sizes.get("length")
+    if not values:
+        return {}
+    middle = float(np.median(values))
+    if middle < 30e-9:
+        return {"size": frozenset({"<30nm"})}
+    return {"size": frozenset({">100nm"})} if middle > 100e-9 else {}
+
+
+def with_rows(truth: TrueFeature, rows: int) -> TrueFeature:
+    mask = truth.mask
+    if mask is not None:
+        mask = np.vstack([mask, np.zeros((rows, mask.shape[1]), bool)])
+    return TrueFeature(truth.key, truth.parent, mask, truth.count, truth.sizes, truth.ruling)
