@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("glassllava.cli", "metadata with the source of every value, databar, pages"),
     "measure": ("glassllava.cli", "calibrated measurements and regions; no model"),
     "model": ("glassllava.cli", "checkpoints and endpoints: list, show, verify, use"),
-    "library": ("rag.cli", "the literature: add, list, search, show, remove, check"),
+    "library": ("rag.cli", "the literature: list, search, show, add, check"),
     "scan": ("batch.cli", "interpret every micrograph of a folder; resumes what was cut short"),
     "report": ("batch.cli", "the PDF again from a run, without the model"),
     "export": ("batch.cli", "tables of a run: csv, parquet, jsonl, llava"),
@@ -53,9 +53,9 @@ examples:
 class _Parser(argparse.ArgumentParser):
     """Parses like argparse, tells errors like the product, takes the common flags anywhere."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         # A room's own flag of the same name wins over the common one.
-        super().__init__(*args, conflict_handler="resolve", **kwargs)
+        super().__init__(**{"conflict_handler": "resolve"} | kwargs)
         common = self.add_argument_group("common flags")
         common.add_argument(
             "-v",
@@ -169,7 +169,8 @@ def _open_desktop(args: argparse.Namespace) -> int:
             )
     from glassview.app import open_desktop
 
-    return open_desktop(args.paths)
+    code: int = open_desktop(args.paths)
+    return code
 
 
 def _nearest_command(word: str) -> str:

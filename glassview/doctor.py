@@ -112,7 +112,7 @@ def _processor() -> Check:
         import numpy
     except ImportError:
         return Check("processor", "limited", f"{os.cpu_count()} threads; instruction set unknown")
-    simd = numpy.show_config(mode="dicts")["SIMD Extensions"]["found"]  # type: ignore[index]
+    simd = numpy.show_config(mode="dicts")["SIMD Extensions"]["found"]
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = f"{usable} of {os.cpu_count()} threads"
     if held := os.environ.get("OMP_NUM_THREADS"):
