@@ -1,0 +1,537 @@
+"""The desktop, wired: session, presenter, jobs and window; the rooms below by injected openers.
+
+Knows which signal changes which state and which work runs beside the window. Nothing heavy is
+imported here: torch, Chroma and reportlab come up in the worker that needs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QSettings, QTimer
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from glassllava.errors import BadInput, GlassError
+from glassllava.sample import Sample
+from glassllava.settings import Settings, user_config_dir
+from glassview import looking, presenter, rooms
+from glassview.qt import style, tiles
+from glassview.qt.jobs import Jobs
+from glassview.qt.places import LogHandler
+from glassview.qt.window import Window
+from glassview.session import (
+    Archive,
+    NoArchive,
+    Session,
+    Sheet,
+    Trouble,
+    find_micrographs,
+    level_named,
+)
+
+if TYPE_CHECKING:
+    from glassllava.interpretation import Interpretation
+    from glassllava.literature import Literature
+    from glassllava.model.backend import VisionModel
+
+log = logging.getLogger("glassview")
+
+_KEPT_BYTES = 400 << 20  # pictures kept for going back to
+_RECENT = 10
+_INVITE = (
+    "Not interpreted yet. Describe the sample if you can, then press Interpret: the micrograph is "
+    "measured, the literature looked up, and the model asked."
+)
+
+
+class Desktop(QObject):
+    """One window and its session."""
+
+    def __init__(
+        self,
+        *,
+        open_model: Callable[[], VisionModel],
+        open_library: Callable[[], Literature],
+        archive: Archive,
+        write_report: Callable[[Sequence[Interpretation], Path], None],
+        demo: Callable[[], Path] | None,
+        kept: QSettings,
+    ) -> None:
+        super().__init__()
+        self._rooms = rooms.Rooms(open_model, open_library)
+        self._write_report = write_report
+        self._demo = demo
+        self._kept = kept
+        self.window = Window()
+        self.jobs = Jobs({"look": 1, "thumbnails": 1, "judge": 1}, self)
+        self.session = Session(archive, self._on_change)
+        self._pictures: OrderedDict[tuple[int, int | None, object], looking.Picture] = OrderedDict()
+        self._shown: looking.Picture | None = None
+        self._shown_key: int | None = None
+        self._range = (0.0, 1.0)
+        self._chosen = ""
+        self._log = LogHandler()
+        logging.getLogger().addHandler(self._log)
+        self._log.records.line.connect(self.window.log.put_line)
+        self._connect()
+        self.window.restore(kept)
+        self.window.invitation.put_demo(demo is not None)
+        self._put_recent([])
+        self._refresh()
+
+    # -- wiring --------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        window = self.window
+        for name, do in (
+            ("open", self.choose_files),
+            ("open_folder", self.choose_folder),
+            ("export", self.choose_export),
+            ("close_all", self.close_all),
+            ("previous", lambda: self.session.step(-1)),
+            ("next", lambda: self.session.step(1)),
+            ("undo", self.session.undo),
+            ("redo", self.session.redo),
+            ("interpret", self.interpret),
+            ("stop", self.stop_waiting),
+            ("accept", self.accept),
+            ("overrule", window.verdict.open_overruling),
+        ):
+            window.on(name, do)
+        window.dropped.connect(self.open)
+        window.recent_chosen.connect(lambda path: self.open([path]))
+        window.closing.connect(self.close)
+        window.invitation.demo_asked.connect(self.open_demo)
+        window.thumbnails.chosen.connect(self.session.show)
+        window.thumbnails.wanted.connect(self._load_thumbnails)
+        window.canvas.cursor_at.connect(self._on_cursor)
+        window.canvas.region_clicked.connect(self._choose_finding)
+        window.contrast.changed.connect(self._on_contrast)
+        window.contrast.auto_asked.connect(self._auto_contrast)
+        window.page_chosen.connect(self._on_page)
+        window.size_typed.connect(self._on_size)
+        window.sample.edited.connect(lambda typed: self._on_sample(typed, everywhere=False))
+        window.sample.everywhere_asked.connect(lambda typed: self._on_sample(typed, True))
+        window.ask.asked.connect(self.interpret)
+        window.ask.question_edited.connect(lambda text: self._put(question=text))
+        window.ask.level_chosen.connect(lambda name: self._put(level=level_named(name)))
+        window.verdict.accepted.connect(self.accept)
+        window.verdict.overruled.connect(self.overrule)
+        window.verdict.finding_hovered.connect(
+            lambda feature: window.canvas.highlight(feature or self._chosen)
+        )
+        window.verdict.finding_chosen.connect(self._choose_finding)
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def open(self, paths: Sequence[str | Path]) -> None:
+        """Open files and folders; what cannot be opened is said in the status bar."""
+        given = [str(path) for path in paths]
+        if not given:
+            return
+        self.window.message.setText("Looking for micrographs …")
+        self.jobs.run(
+            "look", "find", lambda say: find_micrographs(given), self._found, self._say_trouble
+        )
+        self._put_recent(given)
+
+    def _found(self, paths: tuple[Path, ...]) -> None:
+        self.window.message.setText("")
+        keys = self.session.add(paths)
+        if keys:
+            self.session.show(keys[0])
+            self.window.canvas.setFocus()
+
+    def choose_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(
+            self.window,
+            "Open micrographs",
+            str(self._kept.value("files/folder", "")),
+            "Micrographs (*.tif *.tiff *.png *.jpg *.jpeg *.bmp);;All files (*)",
+        )
+        if paths:
+            self._kept.setValue("files/folder", str(Path(paths[0]).parent))
+            self.open(paths)
+
+    def choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(
+            self.window, "Open a folder", str(self._kept.value("files/folder", ""))
+        )
+        if path:
+            self._kept.setValue("files/folder", path)
+            self.open([path])
+
+    def open_demo(self) -> None:
+        if self._demo is not None:
+            demo = self._demo
+            self.jobs.run(
+                "look",
+                "demo",
+                lambda say: demo(),
+                lambda folder: self.open([folder]),
+                self._say_trouble,
+            )
+
+    def close_all(self) -> None:
+        for sheet in self.session.sheets:
+            self.jobs.forget(f"judge {sheet.key}")
+        self._pictures.clear()
+        self.session.close_all()
+
+    def _put_recent(self, added: Sequence[str]) -> None:
+        value = self._kept.value("files/recent", [])
+        known = [value] if isinstance(value, str) else list(value or [])
+        absolute = [str(Path(path).absolute()) for path in added]
+        recent = list(dict.fromkeys([*absolute, *map(str, known)]))[:_RECENT]
+        self._kept.setValue("files/recent", recent)
+        self.window.put_recent(recent)
+
+    # -- state to screen -----------------------------------------------------------------------
+
+    def _on_change(self, key: int | None) -> None:
+        if key is None:
+            self._refresh()
+            return
+        self.window.thumbnails.put_state(presenter.thumbnail(self.session[key]))
+        if key == self.session.current:
+            self._refresh_sheet()
+
+    def _refresh(self) -> None:
+        self.window.thumbnails.put_states(
+            [presenter.thumbnail(sheet) for sheet in self.session.sheets], self.session.current
+        )
+        self._refresh_sheet()
+
+    def _refresh_sheet(self) -> None:
+        """Put everything of the shown sheet; the picture only when it is another one."""
+        window, sheet = self.window, self.session.sheet
+        window.put(presenter.window_state(self.session))
+        if sheet is None:
+            self._shown, self._shown_key = None, None
+            window.canvas.clear()
+            return
+        if sheet.key != self._shown_key:
+            self._shown_key, self._chosen = sheet.key, ""
+            window.typed_size.setText("")
+            window.put_size_trouble("")
+            self._load_picture(sheet)
+        window.ask.put(
+            sheet.question,
+            sheet.level,
+            enabled=bool(sheet.micrograph and not sheet.stage),
+            stage=sheet.stage,
+        )
+        window.sample.put(sheet.sample, sheet.sample_origin, sheet.sample_trouble)
+        self._put_interpretation(sheet)
+
+    def _put_interpretation(self, sheet: Sheet) -> None:
+        window, made = self.window, sheet.interpretation
+        card = presenter.verdict_card(sheet)
+        if made is None or card is None:
+            text = f"{sheet.stage} …" if sheet.stage else _INVITE if sheet.micrograph else ""
+            if sheet.trouble is not None:
+                text = "This file cannot be read, so there is nothing to interpret."
+            window.verdict.put_nothing(text, sheet.interpretation_trouble)
+            window.literature.put((), "", "Interpret at context 'high' to look things up.")
+            window.canvas.put_overlays(())
+            return
+        window.verdict.put(
+            card,
+            presenter.finding_rows(made),
+            absent=presenter.absent_words(made),
+            answer=made.answer,
+            description=made.description,
+            warnings=made.warnings,
+            small_print=presenter.provenance(made),
+            trouble=sheet.interpretation_trouble,
+        )
+        nothing = (
+            "No passage was found." if made.query else "The context level tells no literature."
+        )
+        window.literature.put(presenter.passage_rows(made), made.query, nothing)
+        window.canvas.put_overlays(presenter.overlays(made))
+        self._choose_finding(self._chosen)
+
+    def _choose_finding(self, feature: str) -> None:
+        self._chosen = feature
+        self.window.canvas.highlight(feature)
+        self.window.verdict.put_chosen(feature)
+
+    # -- the picture ---------------------------------------------------------------------------
+
+    def _load_picture(self, sheet: Sheet) -> None:
+        cached = self._pictures.get(self._picture_key(sheet))
+        if cached is not None:
+            self.jobs.forget("look")
+            self._show_picture(sheet.key, cached)
+            return
+        if sheet.trouble is not None:
+            self._shown = None
+            self.window.canvas.clear()
+            return
+        self.window.message.setText("Reading …")
+        key, path, page, typed = sheet.key, sheet.path, sheet.page, sheet.typed_size
+        self.jobs.run(
+            "look",
+            "look",
+            lambda say: looking.look(path, page, typed),
+            lambda result: self._looked(key, *result),
+            lambda trouble: self._not_read(key, trouble),
+            priority=1,
+        )
+
+    @staticmethod
+    def _picture_key(sheet: Sheet) -> tuple[int, int | None, object]:
+        return sheet.key, sheet.page, sheet.typed_size
+
+    def _looked(self, key: int, picture: looking.Picture, beside: looking.Beside) -> None:
+        if key not in self.session:
+            return
+        self.window.message.setText("")
+        self._pictures[self._picture_key(self.session[key])] = picture
+        while (
+            len(self._pictures) > 1
+            and sum(p.size_bytes for p in self._pictures.values()) > _KEPT_BYTES
+        ):
+            self._pictures.popitem(last=False)
+        self._show_picture(key, picture)
+        self._known(key, picture.micrograph, beside)
+
+    def _known(self, key: int, micrograph: Any, beside: looking.Beside) -> None:
+        changes: dict[str, object] = {"micrograph": micrograph, "trouble": None}
+        if not self.session[key].sample_origin:
+            changes |= {
+                "sample": beside.sample,
+                "sample_origin": beside.origin,
+                "sample_trouble": beside.trouble,
+            }
+        self.session.update(key, **changes)
+
+    def _not_read(self, key: int, trouble: Trouble) -> None:
+        self.window.message.setText("")
+        if key == self._shown_key:
+            self._shown = None
+            self.window.canvas.clear()
+            self.window.metadata.put(())
+            self.window.put_calibration("", True)
+            self.window.put_pages((), 0)
+        self.session.update(key, trouble=trouble)
+
+    def _show_picture(self, key: int, picture: looking.Picture) -> None:
+        if key != self._shown_key:
+            return
+        window, micrograph = self.window, picture.micrograph
+        self._shown, self._range = picture, picture.shown
+        window.canvas.put_picture(
+            picture.codes, lambda zoom: presenter.scale_bar(micrograph.pixel_size, zoom)
+        )
+        window.contrast.put(picture.counts, picture.span, *picture.shown)
+        self._put_table()
+        window.metadata.put(presenter.metadata(micrograph))
+        window.put_calibration(*presenter.calibration_words(micrograph))
+        window.put_pages(presenter.page_choices(micrograph), micrograph.page)
+        window.canvas.put_overlays(presenter.overlays(self.session[key].interpretation))
+        array = picture.codes.array
+        self.jobs.run(
+            "look",
+            "means",
+            lambda say: tiles.mean_levels(array),
+            lambda means: self._put_means(picture, means),
+            self._say_trouble,
+        )
+
+    def _put_means(self, picture: looking.Picture, means: Any) -> None:
+        if picture is self._shown:
+            self.window.canvas.put_means(means)
+
+    def _load_thumbnails(self, keys: Sequence[int]) -> None:
+        for key in keys:
+            if key not in self.session or self.session[key].trouble is not None:
+                continue
+            channel, sheet = f"thumbnail {key}", self.session[key]
+            if not self.jobs.is_busy(channel):
+                self.jobs.run(
+                    "thumbnails",
+                    channel,
+                    lambda say, s=sheet: looking.thumbnail(s.path, s.page),
+                    lambda made, k=key: self._thumbnail_made(k, *made),
+                    lambda trouble, k=key: self._not_read(k, trouble),
+                )
+
+    def _thumbnail_made(self, key: int, shades: Any, micrograph: Any, beside: Any) -> None:
+        if key in self.session:
+            self.window.thumbnails.put_picture(key, shades)
+            if self.session[key].micrograph is None:
+                self._known(key, micrograph, beside)
+
+    def _on_cursor(self, x: int, y: int) -> None:
+        place = counts = ""
+        if self._shown is not None and x >= 0:
+            place, counts = presenter.under_cursor(
+                self._shown.micrograph, x, y, self._shown.value(x, y)
+            )
+        self.window.cursor_words.setText(place)
+        self.window.counts.setText(counts)
+
+    # -- contrast, page, scale -----------------------------------------------------------------
+
+    def _on_contrast(self, low: float, high: float, gamma: float, invert: bool) -> None:
+        self._range = (low, high)
+        self._put_table()
+
+    def _auto_contrast(self) -> None:
+        if self._shown is not None:
+            self._range = self._shown.shown
+            self.window.contrast.put_range(*self._range)
+            self._put_table()
+
+    def _put_table(self) -> None:
+        if self._shown is not None:
+            codes, contrast = self._shown.codes, self.window.contrast
+            low, high = map(codes.code, self._range)
+            self.window.canvas.put_table(
+                tiles.lookup(
+                    codes.size, low, high, contrast.gamma_value, contrast.invert.isChecked()
+                )
+            )
+
+    def _on_page(self, page: int) -> None:
+        self._reload(page=page, interpretation=None, review=None)
+
+    def _on_size(self, text: str) -> None:
+        try:
+            size = looking.typed_pixel_size(text)
+        except BadInput as error:
+            self.window.put_size_trouble(f"{error.what}. {error.remedy}")
+            return
+        self.window.put_size_trouble("")
+        if self.session.sheet is not None and size != self.session.sheet.typed_size:
+            self._reload(typed_size=size)
+
+    def _reload(self, **changes: object) -> None:
+        if self.session.current is not None:
+            self.session.update(self.session.current, **changes)
+            self._load_picture(self.session[self.session.current])
+
+    def _put(self, **changes: object) -> None:
+        if self.session.current is not None:
+            self.session.update(self.session.current, **changes)
+
+    def _on_sample(self, typed: Mapping[str, Any], everywhere: bool) -> None:
+        if self.session.current is None:
+            return
+        try:
+            sample = Sample.from_mapping(typed, where="the form")
+        except BadInput as error:
+            self.window.sample.put_trouble(Trouble.of(error))
+            return
+        self.window.sample.put_trouble(None)
+        self.session.edit_sample(self.session.current, sample, everywhere=everywhere)
+
+    # -- judging -------------------------------------------------------------------------------
+
+    def interpret(self) -> None:
+        self.window.sample.commit()
+        sheet = self.session.sheet
+        if sheet is None or sheet.micrograph is None or sheet.stage:
+            return
+        key = sheet.key
+        self.window.show_verdict()
+        self.session.update(key, stage="Waiting", interpretation_trouble=None)
+        self.jobs.run(
+            "judge",
+            f"judge {key}",
+            lambda say: self._rooms.interpret(sheet, say),
+            lambda made: self.session.concluded(key, made),
+            lambda trouble: self.session.update(key, stage="", interpretation_trouble=trouble),
+            lambda words: self.session.update(key, stage=words),
+        )
+
+    def stop_waiting(self) -> None:
+        sheet = self.session.sheet
+        if sheet is not None and sheet.stage:
+            self.jobs.forget(f"judge {sheet.key}")
+            self.session.update(sheet.key, stage="")
+
+    def accept(self) -> None:
+        self._review("accepted")
+
+    def overrule(self, verdict: Any, reason: str) -> None:
+        self._review("overruled", verdict=verdict, reason=reason)
+
+    def _review(self, decision: Any, **told: Any) -> None:
+        try:
+            self.session.review(decision, **told)
+        except GlassError as error:
+            self._say_trouble(Trouble.of(error))
+        self._refresh()
+
+    # -- the report ----------------------------------------------------------------------------
+
+    def choose_export(self) -> None:
+        sheet = self.session.sheet
+        if sheet is None or sheet.interpretation is None:
+            return
+        start = Path(str(self._kept.value("files/reports", Path.home())))
+        path, _ = QFileDialog.getSaveFileName(
+            self.window,
+            "Export report",
+            str(start / f"{sheet.path.stem} report.pdf"),
+            "PDF (*.pdf)",
+        )
+        if path:
+            self._kept.setValue("files/reports", str(Path(path).parent))
+            self.export(Path(path))
+
+    def export(self, path: Path) -> None:
+        """Write the report of the shown micrograph."""
+        sheet = self.session.sheet
+        if sheet is None or sheet.interpretation is None:
+            return
+        made = sheet.interpretation
+        self.window.message.setText("Writing the report …")
+        self.jobs.run(
+            "judge",
+            "export",
+            lambda say: self._write_report([made], path),
+            lambda nothing: self.window.message.setText(f"Report written: {path}"),
+            self._say_trouble,
+        )
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _say_trouble(self, trouble: Trouble) -> None:
+        self.window.message.setText(f"{trouble.what}. {trouble.remedy}".strip())
+        self.window.statusBar().show()
+
+    def close(self) -> None:
+        self.window.remember(self._kept)
+        self._kept.sync()
+        self.jobs.close()
+        self._rooms.close()
+        logging.getLogger().removeHandler(self._log)
+
+
+def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> int:
+    """Open the window on `paths`; the exit code when it is closed."""
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("GlassView")
+    style.dress(application)
+    desktop = Desktop(
+        open_model=lambda: rooms.open_model(settings),
+        open_library=rooms.open_library,
+        archive=NoArchive(),
+        write_report=rooms.write_report,
+        demo=None,
+        kept=QSettings(str(user_config_dir() / "desktop.ini"), QSettings.Format.IniFormat),
+    )
+    desktop.window.show()
+    if paths:
+        QTimer.singleShot(0, lambda: desktop.open(list(paths)))
+    return int(application.exec())

@@ -1,0 +1,166 @@
+"""What is done beside the window: a file becomes a picture to show, a thumbnail, a histogram.
+
+Plain functions that a worker calls; they hold no state and know no widget and no thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassllava.errors import BadInput
+from glassllava.micrograph.record import Micrograph, PixelSize
+from glassllava.sample import Sample
+from glassview.qt.tiles import Codes, codes
+from glassview.session import Trouble, sample_beside
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+_BINS = 128
+_THUMBNAIL = 320
+_ENOUGH = 400_000  # pixels for a histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One micrograph, ready to be shown.
+
+    `shown` are the stored values that become black and white; `counts` the histogram of the
+    specimen over `span`.
+    """
+
+    micrograph: Micrograph
+    grey: Array
+    codes: Codes
+    shown: tuple[float, float]
+    counts: tuple[float, ...]
+    span: tuple[float, float]
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self.grey.nbytes)
+
+    def value(self, x: int, y: int) -> float | int | None:
+        """The stored value of one pixel, None outside the frame."""
+        if not (0 <= x < self.grey.shape[1] and 0 <= y < self.grey.shape[0]):
+            return None
+        value: float | int = self.grey[y, x].item()
+        return int(value) if isinstance(value, bool) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The sample that lies beside a file."""
+
+    sample: Sample
+    origin: str
+    trouble: Trouble | None
+
+
+def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture, Beside]:
+    """Read one micrograph for the screen; its hash is left for the interpretation.
+
+    Raises
+    ------
+    UnreadableMicrograph : with the reason that is shown in its place.
+    """
+    from glassllava.micrograph import reading
+
+    micrograph = reading.read_micrograph(path, page, pixel_size=typed, with_hash=False)
+    grey = reading.grey(micrograph)
+    rows = grey[micrograph.specimen_rows]
+    specimen = rows if rows.size else grey
+    shown = reading.display_range(specimen)
+    counts, span = _histogram(specimen, shown)
+    picture = Picture(micrograph, grey, codes(grey, shown), shown, counts, span)
+    return picture, Beside(*sample_beside(path))
+
+
+def _histogram(grey: Array, shown: tuple[float, float]) -> tuple[tuple[float, ...], Any]:
+    """Counts over the values that occur, but not over outliers far from what is shown."""
+    stride = max(1, int(np.sqrt(grey.size / _ENOUGH)))
+    values = grey[::stride, ::stride].ravel().astype(np.float64)
+    values = values[np.isfinite(values)]
+    low, high = shown
+    if not values.size:
+        return (), (low, high)
+    reach = high - low
+    bottom = max(float(values.min()), low - reach)
+    top = min(float(values.max()), high + reach)
+    if not top > bottom:
+        bottom, top = low, high
+    bins = _BINS
+    if grey.dtype.kind in "uib" and top - bottom + 1 <= 256:
+        # Whole counts to a bin: bins of unequal counts would show a comb that is not there.
+        per_bin = max(1, int(np.ceil((top - bottom + 1) / _BINS)))
+        bins = int(np.ceil((top - bottom + 1) / per_bin))
+        top = bottom + bins * per_bin
+    counted, _ = np.histogram(values, bins=bins, range=(bottom, top))
+    return tuple(map(float, counted)), (bottom, top)
+
+
+def thumbnail(path: Path, page: int | None = None) -> tuple[Array, Micrograph, Beside]:
+    """A small 8-bit picture of the specimen, with the header.
+
+    Raises
+    ------
+    UnreadableMicrograph : as `look` does.
+    """
+    from glassllava.micrograph import reading
+
+    micrograph = reading.read_micrograph(path, page, with_hash=False)
+    return (
+        thumbnail_of(reading.grey(micrograph), micrograph),
+        micrograph,
+        Beside(*sample_beside(path)),
+    )
+
+
+def thumbnail_of(grey: Array, micrograph: Micrograph) -> Array:
+    """(h, w) uint8, at most 320 px on its longer side, without the databar."""
+    from glassllava.micrograph import reading
+
+    rows = grey[micrograph.specimen_rows]
+    specimen = rows if rows.size else grey
+    step = max(1, -(-max(specimen.shape) // _THUMBNAIL))
+    if step == 1:
+        return reading.to_8bit(specimen)
+    shown = reading.display_range(specimen)
+    height, width = (side // step * step for side in specimen.shape)
+    if not (height and width):
+        return reading.to_8bit(specimen[::step, ::step], shown)
+    if specimen.size > 20_000_000:
+        # A mean of every pixel of a large file takes seconds; of a sixteenth it looks the same.
+        fine = max(1, step // 4)
+        return reading.to_8bit(_means(specimen[::fine, ::fine], step // fine), shown)
+    return reading.to_8bit(_means(specimen, step), shown)
+
+
+def _means(grey: Array, step: int) -> Array:
+    height, width = grey.shape[0] // step, grey.shape[1] // step
+    blocks = grey[: height * step, : width * step].reshape(height, step, width, step)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+
+
+def typed_pixel_size(text: str) -> PixelSize | None:
+    """A pixel size as a person types it, "12.5 nm"; None for an empty text.
+
+    Raises
+    ------
+    BadInput : for a text that is no length, or one that no pixel of a microscope has.
+    """
+    from glassllava.micrograph import header
+
+    if not text.strip():
+        return None
+    value, unit = header.quantity(text.replace(",", "."))
+    size = header.pixel_size(header.metres(value, unit or "nm"), "typed", "in the desktop")
+    if size is None:
+        raise BadInput(
+            f"'{text.strip()[:60]}' is not a pixel size", remedy="Write it as 12.5 nm or 0.2 µm."
+        )
+    return size

@@ -1,0 +1,1 @@
+"""Widgets: they send signals out and take setters in, and decide nothing."""
