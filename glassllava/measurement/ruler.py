@@ -87,7 +87,7 @@ class Ruler:
             uncertainty = math.hypot(spread * factor, abs(power) * of_ruler * value * factor)
         elif spread is not None and value:
             share = 100 * spread / abs(value)
-            part = f"±{share:.2g} % (k = 2) from the image; the ruler's part is unknown"
+            part = f"±{share:.2g} % (k = 2) without the ruler's part, which is unknown"
             note = f"{note}; {part}" if note else part
         return Measurement(
             quantity, value * factor, _METRE_UNITS[power], uncertainty, method, feature, note

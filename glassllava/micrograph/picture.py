@@ -47,7 +47,7 @@ def _bomb(path: Path) -> Iterator[None]:
         ) from error
 
 
-def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
+def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple[str, ...]]:
     with _opened(path) as picture:
         width, height = picture.size
         if width * height > MAX_PIXELS or width < 1 or height < 1:
@@ -56,7 +56,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
             )
         samples = 1 if picture.mode in _GREY else 3
         page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
-    return (page,), {0: Header(width, height)}
+    return (page,), {0: Header(width, height)}, ()
 
 
 def read_pixels(path: Path, first_row: int = 0) -> np.ndarray[Any, Any]:

@@ -78,11 +78,11 @@ def read_micrograph(
     """
     path = Path(path)
     kind = _kind(path)
-    pages, headers = (tiff if kind == "tiff" else picture).read_headers(path)
+    pages, headers, left_out = (tiff if kind == "tiff" else picture).read_headers(path)
     chosen = _chosen_page(path, pages, page)
     header = headers[chosen.index]
     readings = [vendor.read(header) for vendor in _VENDORS if vendor.recognises(header)]
-    warnings = [text for reading in readings for text in reading.warnings]
+    warnings = [*left_out, *(text for reading in readings for text in reading.warnings)]
     size, candidates, scale_warnings = _scale(readings, pixel_size)
     warnings += scale_warnings
     if len(pages) > 1 and page is None:

@@ -81,8 +81,8 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
         file.close()
 
 
-def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
-    """The pages that a person may choose, and the header of each by its index.
+def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple[str, ...]]:
+    """The pages that a person may choose, the header of each by its index, and warnings.
 
     Pages that cannot be a picture (volumes, absurd sizes) are left out unless there is no other;
     then the reason is raised.
@@ -92,7 +92,12 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
     refused: UnreadableMicrograph | None = None
     with opened(path) as file:
         for index in range(MAX_PAGES):
-            page = _page(path, file, index)
+            try:
+                page = _page(path, file, index)
+            except UnreadableMicrograph as error:
+                # The chain of pages is broken here; those before are whole.
+                refused = refused or error
+                break
             if page is None:
                 break
             try:
@@ -111,7 +116,8 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header]]:
             where=path,
             remedy="It may be torn: copy it again from the microscope.",
         )
-    return tuple(pages), headers
+    warnings = (f"Some of the file's pages are left out: {refused.what}",) if refused else ()
+    return tuple(pages), headers, warnings
 
 
 def read_pixels(path: Path, index: int, first_row: int = 0) -> np.ndarray[Any, Any]:

@@ -1,0 +1,73 @@
+"""The databar by its pixels: found where there is one, to two rows, and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from glassllava.micrograph import databar
+from tests import micrographs as write
+
+
+def find(picture):
+    first = databar.first_row_wanted(picture.shape[0])
+    return databar.find(picture[first:], picture.shape[0])
+
+
+def scene(rng, height, width, dark=False):
+    """Noise, texture, shading and clipping, as specimens have them."""
+    texture = ndimage.gaussian_filter(rng.normal(0, 1, (height, width)), rng.uniform(0.5, 6))
+    texture *= rng.uniform(5, 40) / texture.std()
+    shade = np.linspace(0, rng.uniform(-60, 60), height)[:, None]
+    mean = rng.uniform(10, 40) if dark else rng.uniform(60, 200)
+    noisy = mean + texture + shade + rng.normal(0, rng.uniform(2, 15), (height, width))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def test_bars_of_every_paper_height_and_depth():
+    rng = np.random.default_rng(3)
+    missed = 0
+    for trial in range(120):
+        height, width = int(rng.integers(240, 700)), int(rng.integers(320, 900))
+        picture = scene(rng, height, width)
+        rows = int(rng.uniform(0.06, 0.14) * height)
+        paper, ink = [(0, 255), (255, 0), (40, 250), (200, 10)][trial % 4]
+        picture = write.with_databar(picture, rows, paper=paper, ink=ink)
+        if trial % 3 == 0:
+            picture = picture.astype(np.uint16) * 257
+        found = find(picture)
+        missed += found is None or abs(found.top - height) > 2
+    assert missed <= 1
+
+
+def test_no_bar_where_there_is_none():
+    rng = np.random.default_rng(4)
+    for trial in range(120):
+        picture = scene(
+            rng, int(rng.integers(240, 700)), int(rng.integers(320, 900)), trial % 3 == 0
+        )
+        assert find(picture) is None
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((300, 300), np.uint8),
+        np.repeat(np.arange(300, dtype=np.uint8)[:, None], 300, 1),
+        np.where(np.arange(400)[:, None] > 320, 0, 200) + np.zeros((400, 300), np.uint8),
+        np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((40, 40))).astype(np.uint8) * 255,
+        np.full((300, 300), np.nan),
+    ],
+)
+def test_black_ends_ramps_and_boards_are_no_bars(picture):
+    assert find(picture) is None
+
+
+def test_frame_rows_under_the_bar_belong_to_it():
+    picture = write.with_databar(scene(np.random.default_rng(1), 400, 500), 40, paper=255, ink=0)
+    picture[400] = 0
+    picture[-2] = 0
+    picture[-1] = 148
+    found = find(picture)
+    assert (found.top, found.height, found.source) == (400, 40, "pixels")

@@ -1,0 +1,309 @@
+"""Files become micrographs with the right pixels, or one clear error."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph.reading import (
+    display_range,
+    grey,
+    pixels,
+    read_micrograph,
+    specimen,
+    to_8bit,
+)
+from tests import micrographs as write
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i2", "f4", "f8"])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_every_depth_comes_back_as_written(tmp_path, dtype, big_endian):
+    picture = (write.specimen().astype(float) * 3 % 250).astype(dtype)
+    path = write.write_tiff(tmp_path / "a.tif", picture, big_endian=big_endian)
+    found = read_micrograph(path)
+    assert (found.width, found.height, found.bit_depth) == (256, 192, 8 * picture.itemsize)
+    np.testing.assert_array_equal(pixels(found), picture)
+    assert pixels(found).dtype == np.dtype(dtype)
+
+
+def test_colour_becomes_luminance_and_grey_stored_as_colour_stays_exact(tmp_path):
+    picture = write.specimen()
+    path = write.write_tiff(tmp_path / "a.tif", np.dstack([picture] * 3))
+    found = read_micrograph(path)
+    assert pixels(found).shape == (192, 256, 3)
+    np.testing.assert_array_equal(grey(found), picture)
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 100
+    assert grey(read_micrograph(write.write_tiff(tmp_path / "b.tif", red)))[0, 0] == 21
+
+
+def test_palette_index_is_the_grey(tmp_path):
+    picture = write.specimen()
+    found = read_micrograph(write.write_tiff(tmp_path / "a.tif", picture, palette=True))
+    np.testing.assert_array_equal(grey(found), picture)
+
+
+def test_white_is_zero_is_turned_round(tmp_path):
+    picture = write.specimen()
+    found = read_micrograph(write.write_tiff(tmp_path / "a.tif", picture, white_is_zero=True))
+    np.testing.assert_array_equal(grey(found), 255 - picture)
+
+
+def test_the_clean_page_is_chosen_and_another_can_be_asked_for(tmp_path):
+    preview = write.specimen()
+    clean = write.specimen().astype(np.uint16) * 200
+    path = write.write_tiff(tmp_path / "a.tif", [preview, clean])
+    found = read_micrograph(path)
+    assert (found.page, found.bit_depth, len(found.pages)) == (1, 16, 2)
+    assert any("2 pages" in warning for warning in found.warnings)
+    np.testing.assert_array_equal(grey(read_micrograph(path, page=0)), preview)
+    with pytest.raises(UnreadableMicrograph, match="no readable page 7"):
+        read_micrograph(path, page=7)
+
+
+def test_a_reduced_page_is_not_chosen(tmp_path):
+    path = write.write_tiff(
+        tmp_path / "a.tif", [write.specimen(), write.specimen(seed=1)], subfile=[1, 0]
+    )
+    assert read_micrograph(path).page == 1
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits", "zstd", "jpeg"])
+@pytest.mark.parametrize("layout", [{}, {"tile": (64, 64)}, {"rowsperstrip": 16}])
+def test_compressed_tiled_and_stripped(tmp_path, compression, layout):
+    picture = write.with_databar(write.specimen(300, 256), 30)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, picture, compression=compression, **layout)
+    found = read_micrograph(path)
+    if compression != "jpeg":
+        np.testing.assert_array_equal(pixels(found), picture)
+    assert abs(found.databar.top - 300) <= 2
+    assert specimen(found).shape[0] == found.databar.top
+
+
+def test_planar_colour(tmp_path):
+    planes = np.stack([write.specimen(seed=n) for n in range(3)])
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    found = pixels(read_micrograph(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(found, np.moveaxis(planes, 0, -1))
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "jpg"])
+def test_pictures_have_no_scale(tmp_path, suffix):
+    picture = write.specimen()
+    Image.fromarray(picture).save(tmp_path / f"a.{suffix}", dpi=(25400, 25400))
+    found = read_micrograph(tmp_path / f"a.{suffix}")
+    assert found.pixel_size is None
+    assert np.abs(grey(found).astype(int) - picture).mean() < (8 if suffix == "jpg" else 1e-9)
+
+
+def test_a_micrograph_is_small_and_travels(tmp_path):
+    found = read_micrograph(write.write_tiff(tmp_path / "a.tif", write.specimen()))
+    sent = pickle.dumps(found)
+    assert len(sent) < 5000
+    np.testing.assert_array_equal(pixels(pickle.loads(sent)), pixels(found))
+    assert len(found.sha256) == 64
+    assert read_micrograph(found.path, with_hash=False).sha256 is None
+
+
+# --- contrast ----------------------------------------------------------------------------------
+
+
+def test_contrast_is_of_the_specimen_and_not_of_the_bar(tmp_path):
+    scan = write.specimen().astype(np.uint16) * 20 + 5000
+    picture = write.with_databar(scan, 24, ink=65280)
+    sections = write.thermo_sections(256, 192, 1e-9, databar=24)
+    path = write.write_tiff(tmp_path / "a.tif", picture, {34682: write.thermo_text(sections)})
+    low, high = display_range(specimen(read_micrograph(path)))
+    assert 5000 < low < high < 10200
+    shown = to_8bit(specimen(read_micrograph(path)))
+    assert shown.min() == 0
+    assert shown.max() == 255
+    saturated = np.mean((scan < low) | (scan > high))
+    assert saturated == pytest.approx(0.0035, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.full((20, 20), 7, np.uint16),
+        np.full((20, 20), np.nan),
+        np.array([[np.nan, 1.0], [np.inf, 2.0]]),
+        np.array([[-3, 4]], np.int16),
+        np.zeros((0, 5)),
+        np.full((9, 9), 1e300),
+    ],
+)
+def test_contrast_survives_constants_and_what_is_no_number(picture):
+    low, high = display_range(picture)
+    assert high > low
+    assert to_8bit(picture).shape == picture.shape
+    assert to_8bit(picture).dtype == np.uint8
+
+
+# --- what cannot be read -----------------------------------------------------------------------
+
+
+def unreadable(path):
+    with pytest.raises(UnreadableMicrograph) as caught:
+        pixels(read_micrograph(path))
+    error = caught.value
+    assert error.where == str(path)
+    assert error.what
+    return error
+
+
+def test_missing_folder_empty_and_text(tmp_path):
+    assert "no such file" in unreadable(tmp_path / "none.tif").what
+    assert "folder" in unreadable(tmp_path).what
+    (tmp_path / "empty.tif").write_bytes(b"")
+    assert "empty" in unreadable(tmp_path / "empty.tif").what
+    (tmp_path / "notes.tif").write_text("these are my notes on sample 3")
+    error = unreadable(tmp_path / "notes.tif")
+    assert "text" in error.what
+    assert error.remedy
+    os.mkfifo(tmp_path / "pipe.tif")
+    assert "regular file" in unreadable(tmp_path / "pipe.tif").what
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are other things on Windows")
+def test_no_permission(tmp_path):
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen())
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    assert "may not be read" in unreadable(path).what
+
+
+def test_truncated(tmp_path):
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen(), rows_per_strip=16)
+    whole = path.read_bytes()
+    for length in (5, 9, 100, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        unreadable(path)
+    tifffile.imwrite(path, write.specimen())  # header first: the data are cut
+    path.write_bytes(path.read_bytes()[:20_000])
+    assert "less than it says" in unreadable(path).what
+
+
+def test_bombs_are_refused_before_they_are_decoded(tmp_path):
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen(8, 8))
+    data = bytearray(path.read_bytes())
+    for code in (256, 257):
+        place = data.index(struct.pack("<HHI", code, 4, 1)) + 8
+        struct.pack_into("<I", data, place, 2_000_000)
+    path.write_bytes(data)
+    assert "too large" in unreadable(path).what
+
+
+def test_a_tiny_picture_is_read_and_not_judged(tmp_path):
+    path = write.write_tiff(tmp_path / "a.tif", np.array([[3]], np.uint8))
+    found = read_micrograph(path)
+    assert pixels(found).tolist() == [[3]]
+    assert any("too few" in warning for warning in found.warnings)
+
+
+def test_a_file_that_changed_since_is_not_taken_for_the_same(tmp_path):
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen())
+    found = read_micrograph(path)
+    write.write_tiff(path, write.specimen(64, 64))
+    with pytest.raises(UnreadableMicrograph, match="written anew"):
+        pixels(found)
+
+
+def test_torn_files_give_a_picture_or_one_clear_error(tmp_path):
+    sections = write.thermo_sections(64, 48, 1e-9)
+    path = write.write_tiff(
+        tmp_path / "a.tif", write.specimen(48, 64), {34682: write.thermo_text(sections)}
+    )
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    read = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data), rng.integers(1, 4)):
+            # The header and the directory matter most: half of the flips go there.
+            where = int(place) if rng.random() < 0.5 else len(data) - 1 - int(place) % 300
+            data[where] = int(rng.integers(0, 256))
+        path.write_bytes(data)
+        try:
+            found = read_micrograph(path)
+            assert pixels(found).shape[:2] == (found.height, found.width)
+            read += 1
+        except UnreadableMicrograph as error:
+            assert error.what
+    assert read > 50
+
+
+# --- real micrographs --------------------------------------------------------------------------
+
+
+def test_headers_of_real_files(real_micrographs):
+    with (real_micrographs / "HEADER_TRUTH.csv").open() as file:
+        truth = {row["file"]: row for row in csv.DictReader(file)}
+    checked = 0
+    for path in sorted(real_micrographs.glob("*.tif")):
+        if path.name.startswith("odd_"):
+            continue
+        found = read_micrograph(path, with_hash=False)
+        row = truth.get(path.name)
+        source = row["source"] if row else ""
+        if "FEI" in source or "Zeiss" in source:
+            assert found.pixel_size.value_m == pytest.approx(float(row["pixel_size_m"]), rel=1e-3)
+            assert found.beam.voltage_v == pytest.approx(_si(row["HV"]))
+            assert found.beam.working_distance_m == pytest.approx(_si(row["WD"]))
+            assert found.beam.detector == _text(row["detector"])
+            assert found.instrument.model == _text(row["instrument"])
+            checked += 1
+        elif found.pixel_size is not None:
+            assert found.pixel_size.value_m == pytest.approx(float(row["pixel_size_m"]), rel=1e-3)
+    assert checked == 8
+
+
+def _si(cell):
+    """5000, or the text of a tuple (name, number, unit)."""
+    if not cell.startswith("("):
+        return float(cell)
+    _, value, unit = (part.strip(" ()'") for part in cell.split(","))
+    return float(value) * {"kV": 1e3, "mm": 1e-3}[unit]
+
+
+def _text(cell):
+    return cell.split(",")[1].strip(" ()'") if cell.startswith("(") else cell
+
+
+def test_odd_files_give_a_picture_or_one_clear_error(real_micrographs):
+    refused = set()
+    for path in sorted(real_micrographs.glob("odd_*")):
+        try:
+            found = read_micrograph(path)
+            assert pixels(found).shape[:2] == (found.height, found.width)
+            assert found.pixel_size is None
+        except UnreadableMicrograph as error:
+            assert error.remedy
+            refused.add(path.name.split("-")[0])
+    assert refused == {
+        "odd_pillow_libtiff_segfault.tif",
+        "odd_pillow_oom",
+        "odd_pillow_seek_too_large.tif",
+    }
+
+
+def test_databars_of_real_files(real_micrographs):
+    with (real_micrographs / "LABELS.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        found = read_micrograph(real_micrographs / row["file"], with_hash=False).databar
+        if row["databar_rows"]:
+            assert abs(found.top - int(row["databar_rows"])) <= 2, row["file"]
+        else:
+            assert found is None, row["file"]

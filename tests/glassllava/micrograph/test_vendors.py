@@ -1,0 +1,309 @@
+"""Scale, beam and instrument of vendors' files, and the traps that each of them sets."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glassllava.micrograph.header import Header, metres, quantity, typed_pixel_size
+from glassllava.micrograph.reading import read_micrograph
+from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
+from tests import micrographs as write
+
+OME = (
+    '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+    "<Image><AcquisitionDate>2024-03-01T10:00:00</AcquisitionDate>"
+    '<Pixels SizeX="256" SizeY="192" {scale}/></Image></OME>'
+)
+
+
+def read(header):
+    """What the vendors make of a header, through the one that recognises it."""
+    vendor = next(v for v in (thermo, zeiss, ome, imagej) if v.recognises(header))
+    return vendor.read(header)
+
+
+def thermo_file(tmp_path, sections, picture=None, tag=34682):
+    picture = write.specimen() if picture is None else picture
+    return write.write_tiff(
+        tmp_path / "fei.tif",
+        picture,
+        {tag: write.thermo_text(sections)},
+        resolution=(96, 1),
+        unit=2,
+    )
+
+
+@pytest.mark.parametrize("tag", [34680, 34682])
+def test_thermo_fisher(tmp_path, tag):
+    sections = write.thermo_sections(256, 192, 2.5e-9)
+    found = read_micrograph(thermo_file(tmp_path, sections, tag=tag))
+    assert found.pixel_size.value_m == pytest.approx(2.5e-9)
+    assert found.pixel_size.source == "vendor_tag"
+    assert found.pixel_size.origin == f"{tag} [Scan] PixelWidth"
+    assert found.beam.voltage_v == 5000
+    assert found.beam.working_distance_m == 0.0041
+    assert (found.beam.detector, found.beam.signal) == ("TLD", "SE")
+    assert (found.beam.particle, found.beam.frames, found.beam.tilt_rad) == ("electron", 4, 0.5)
+    assert found.instrument.model == "Test G4"
+    # [User] Date is month first on one machine and day first on another: this one is neither.
+    assert found.instrument.acquired == "2023-02-11T15:40:01"
+    assert found.sources["voltage_v"] == f"{tag} [EBeam] HV"
+    assert len(found.candidates) == 3
+    assert found.warnings == ()
+    assert found.metadata["User/User"] == "Operator"
+
+
+def test_thermo_databar_is_what_stands_under_the_scan(tmp_path):
+    picture = write.with_databar(write.specimen(), 24)
+    sections = write.thermo_sections(256, 192, 2.5e-9, databar=24)
+    found = read_micrograph(thermo_file(tmp_path, sections, picture))
+    assert (found.databar.top, found.databar.height, found.databar.source) == (192, 24, "tag")
+    sections["PrivateFei"]["DatabarHeight"] = ""
+    found = read_micrograph(thermo_file(tmp_path, sections, picture))
+    assert (found.databar.top, found.databar.source) == (192, "tag")
+
+
+def test_thermo_field_of_view_where_there_is_no_scan_section(tmp_path):
+    sections = write.thermo_sections(256, 192, 3e-9)
+    del sections["Scan"], sections["EScan"]
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert found.pixel_size.value_m == pytest.approx(3e-9)
+    assert "HFW" in found.pixel_size.origin
+
+
+def test_thermo_empty_and_textual_values_are_unknown(tmp_path):
+    sections = {"Beam": {"HV": "", "Beam": "EBeam"}, "EBeam": {"HV": "n/a", "WD": ""}}
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert found.pixel_size is None
+    assert found.beam.voltage_v is None
+    assert found.beam.working_distance_m is None
+
+
+def test_thermo_ion_image_says_so(tmp_path):
+    sections = write.thermo_sections(256, 192, 2.5e-9, ion=True)
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert found.beam.particle == "ion"
+    assert any("ion beam" in warning for warning in found.warnings)
+
+
+def test_a_resized_image_has_lost_its_scale(tmp_path):
+    sections = write.thermo_sections(512, 384, 2.5e-9)
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert found.pixel_size is None
+    assert found.candidates
+    assert any("resized or cropped" in warning for warning in found.warnings)
+
+
+def test_scales_that_disagree_are_told(tmp_path):
+    sections = write.thermo_sections(256, 192, 2.5e-9)
+    sections["EBeam"]["HFW"] = 1.05 * 2.5e-9 * 256
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert found.pixel_size.value_m == pytest.approx(2.5e-9)
+    assert any("disagree" in warning for warning in found.warnings)
+
+
+def zeiss_file(tmp_path, entries, picture=None, unnamed=0.0):
+    picture = write.specimen() if picture is None else picture
+    text = write.zeiss_text(entries, unnamed)
+    return write.write_tiff(tmp_path / "zeiss.tif", picture, {34118: text}, palette=True)
+
+
+def test_zeiss(tmp_path):
+    picture = write.specimen(192, 1024)
+    path = zeiss_file(tmp_path, write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm"), picture)
+    found = read_micrograph(path)
+    assert found.pixel_size.value_m == pytest.approx(5.825e-9)
+    assert found.beam.voltage_v == 8000
+    assert found.beam.working_distance_m == pytest.approx(7.7e-3)
+    assert found.beam.detector == "InLens"
+    assert found.beam.magnification == pytest.approx(4530)
+    assert found.beam.tilt_rad == pytest.approx(math.radians(10))
+    assert found.instrument.model == "Merlin"
+    assert found.instrument.serial == "Merlin-00-00"
+    assert found.instrument.acquired == "2018-09-25T11:41:13"
+    assert found.warnings == ()
+
+
+def test_zeiss_stored_512_wide_is_twice_as_coarse_as_its_header_says(tmp_path):
+    picture = write.specimen(384, 512)
+    entries = write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm")
+    found = read_micrograph(zeiss_file(tmp_path, entries, picture, unnamed=5.825e-9))
+    assert found.pixel_size.value_m == pytest.approx(11.65e-9, rel=1e-3)
+    assert any("disagree" in warning for warning in found.warnings)
+    # Nor is it read right by the field of view alone.
+    del entries["AP_WIDTH"]
+    found = read_micrograph(zeiss_file(tmp_path, entries, picture))
+    assert found.pixel_size.value_m == pytest.approx(11.65e-9, rel=1e-3)
+
+
+def test_zeiss_stored_2048_wide_with_a_right_header(tmp_path):
+    picture = write.specimen(64, 2048)
+    entries = write.zeiss_entries("2.912 nm", "5.825 nm", "5.965 µm")
+    found = read_micrograph(zeiss_file(tmp_path, entries, picture))
+    assert found.pixel_size.value_m == pytest.approx(2.9125e-9, rel=1e-3)
+    assert found.warnings == ()
+
+
+def test_zeiss_keys_in_mixed_case_and_unnamed_values():
+    text = write.zeiss_text({"APImagePixelSize": "Image Pixel Size = 5.582 nm"}, 0.0)
+    found = read(Header(1024, 768, texts={34118: text.decode("cp1252")}))
+    assert found.candidates[0].value_m == pytest.approx(5.582e-9)
+    text = write.zeiss_text({"AP_MAG": "Mag = 4.53 K X"}, 4e-9)
+    found = read(Header(512, 384, texts={34118: text.decode("cp1252")}))
+    assert found.candidates[0].value_m == pytest.approx(8e-9)
+
+
+@pytest.mark.parametrize(
+    ("unit", "per_unit", "metres_per_pixel"),
+    [
+        ("nm", (1, 5), 5e-9),
+        ("micron", (20, 1), 5e-8),
+        ("um", (20, 1), 5e-8),
+        ("\\u00B5m", (20, 1), 5e-8),
+        ("µm", (20, 1), 5e-8),
+        ("mm", (20000, 1), 5e-8),
+        ("inch", (72, 1), None),
+        ("cm", (28, 1), None),
+        ("pixel", (1, 1), None),
+        (" ", (1000000, 1000000), None),
+        ("parsec", (1, 1), None),
+    ],
+)
+def test_imagej(tmp_path, unit, per_unit, metres_per_pixel):
+    description = f"ImageJ=1.53c\nunit={unit}\n".encode()
+    path = write.write_tiff(
+        tmp_path / "ij.tif", write.specimen(), {270: description}, resolution=per_unit
+    )
+    found = read_micrograph(path).pixel_size
+    if metres_per_pixel is None:
+        assert found is None
+    else:
+        assert found.source == "imagej"
+        assert found.value_m == pytest.approx(metres_per_pixel)
+
+
+def test_resolution_alone_is_no_scale(tmp_path):
+    for number, dpi in enumerate((72, 96, 300, 25_400_000)):
+        path = write.write_tiff(
+            tmp_path / f"{number}.tif", write.specimen(), resolution=(dpi, 1), unit=2
+        )
+        assert read_micrograph(path).pixel_size is None
+
+
+@pytest.mark.parametrize(
+    ("scale", "metres_per_pixel"),
+    [
+        ('PhysicalSizeX="0.05" PhysicalSizeY="0.05"', 5e-8),
+        ('PhysicalSizeX="50" PhysicalSizeXUnit="nm"', 5e-8),
+        ('PhysicalSizeX="1" PhysicalSizeXUnit="pixel"', None),
+        ('PhysicalSizeX="-3"', None),
+        ("", None),
+    ],
+)
+def test_ome(tmp_path, scale, metres_per_pixel):
+    path = write.write_tiff(
+        tmp_path / "ome.tif", write.specimen(), {270: OME.format(scale=scale).encode()}
+    )
+    found = read_micrograph(path)
+    assert found.instrument.acquired == "2024-03-01T10:00:00"
+    if metres_per_pixel is None:
+        assert found.pixel_size is None
+    else:
+        assert found.pixel_size.source == "ome"
+        assert found.pixel_size.value_m == pytest.approx(metres_per_pixel)
+
+
+def test_ome_scale_of_another_image_size_is_not_used(tmp_path):
+    text = OME.format(scale='PhysicalSizeX="0.05"').replace('SizeX="256"', 'SizeX="512"')
+    found = read_micrograph(
+        write.write_tiff(tmp_path / "ome.tif", write.specimen(), {270: text.encode()})
+    )
+    assert found.pixel_size is None
+    assert any("another image size" in warning for warning in found.warnings)
+
+
+def test_xml_bombs_are_refused():
+    bomb = (
+        '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Pixels SizeX="&b;"/></OME>'
+    )
+    found = ome.read(Header(256, 192, bomb))
+    assert found.candidates == ()
+    assert "document type" in found.warnings[0]
+
+
+def test_typed_size_stands_above_the_tag_and_the_difference_is_told(tmp_path):
+    path = thermo_file(tmp_path, write.thermo_sections(256, 192, 2.5e-9))
+    found = read_micrograph(path, pixel_size=typed_pixel_size("3 nm"))
+    assert found.pixel_size.source == "typed"
+    assert found.pixel_size.value_m == pytest.approx(3e-9)
+    assert any("disagree" in warning for warning in found.warnings)
+
+
+def test_numbers_as_vendors_write_them():
+    assert quantity("55.82 nm") == (55.82, "nm")
+    assert quantity(" 4.53 K X") == (4.53, "K X")
+    assert quantity("1e999 m") == (None, "")
+    assert quantity("nan") == (None, "")
+    assert metres(2.0, "μm") == pytest.approx(2e-6)  # Greek mu
+    assert metres(2.0, "furlong") is None
+
+
+# --- hostile texts: never a crash, never a scale that no microscope has ------------------------
+
+_texts = st.one_of(
+    st.text(max_size=400),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["[Scan]", "[Beam]", "[EBeam]", "[Image]", "[PrivateFei]", "PixelWidth", "HFW"]
+                + ["ResolutionX", "ResolutionY", "DatabarHeight", "HV", "AP_PIXEL_SIZE", "unit"]
+                + ["AP_IMAGE_PIXEL_SIZE", "AP_WIDTH", "DP_IMAGE_STORE", "Pixel Size", "AP_DATE"]
+            ),
+            st.sampled_from(["\n", "=", " = ", " :"]),
+            st.one_of(
+                st.floats().map(str),
+                st.integers(-(10**30), 10**30).map(str),
+                st.sampled_from(["", "nm", "5 nm", "1e-320 m", "9e99 µm", "1024 * 768", "0 * 0"]),
+            ),
+        ).map("".join),
+        max_size=30,
+    ).map("\n".join),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=_texts, width=st.integers(1, 5000), height=st.integers(1, 5000))
+def test_no_text_gives_a_scale_beyond_reason(text, width, height):
+    headers = (
+        Header(width, height, texts={34682: "[" + text}),
+        Header(width, height, texts={34118: "AP_WD\nWD = 1 mm\n" + text}),
+        Header(width, height, "ImageJ=1\n" + text, resolution=(0.001, 1e9)),
+        Header(width, height, '<OME x="openmicroscopy.org">' + text),
+    )
+    for header in headers:
+        found = read(header)
+        for size in found.candidates:
+            assert 1e-12 < size.value_m < 1e-2
+        if found.databar:
+            assert 0 < found.databar.height <= height // 2
+            assert found.databar.top + found.databar.height == height
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    scale=st.floats(allow_nan=True, allow_infinity=True),
+    unit=st.sampled_from(["nm", "µm", "m", "pm", "mm", "Å", "", "x"]),
+)
+def test_no_number_gives_a_scale_beyond_reason(scale, unit):
+    text = OME.format(scale=f'PhysicalSizeX="{scale}" PhysicalSizeXUnit="{unit}"')
+    for header in (
+        Header(256, 192, text),
+        Header(256, 192, f"ImageJ=1\nunit={unit}", resolution=(scale, scale)),
+    ):
+        for size in read(header).candidates:
+            assert 1e-12 < size.value_m < 1e-2
