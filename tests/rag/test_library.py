@@ -61,7 +61,7 @@ def other_process(embedded, tmp_path_factory):
             input="\n",
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
     assert ran.returncode == 0, ran.stderr
     return here, json.loads(ran.stdout.splitlines()[-1])

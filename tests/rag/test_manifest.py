@@ -1,0 +1,129 @@
+"""The manifest alone, with small vectors of known value in place of the embedder."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from glassllava.errors import LiteratureUnavailable
+from glassllava.literature import Passage
+from rag.manifest import Manifest
+from rag.passages import Document, Entry
+
+
+def unit(texts):
+    """A vector that depends on the text alone."""
+    vectors = [np.random.default_rng(list(text.encode())).normal(size=384) for text in texts]
+    return np.array([v / np.linalg.norm(v) for v in vectors], np.float32).reshape(-1, 384)
+
+
+def document(version, *texts):
+    entries = tuple(
+        Entry(Passage(f"d:{n}", text, "Notes", page=n, sources=("seen",)), ("bubble",), ("float",))
+        for n, text in enumerate(texts)
+    )
+    return Document("d", "text", "Notes", "", version, entries)
+
+
+def alive(manifest, generation):
+    holdings = manifest.holdings()
+    keep = holdings.alive(generation)
+    return [item.entry.passage.text for item, k in zip(holdings.passages, keep, strict=True) if k]
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    opened = Manifest(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_what_goes_in_comes_out(manifest):
+    given = document("1", "first", "second")
+    assert manifest.replace(given, unit, "e1") == (2, 0)
+    holdings = manifest.holdings()
+    assert [item.entry for item in holdings.passages] == list(given.entries)
+    assert holdings.vectors.dtype == np.float32
+    np.testing.assert_array_equal(holdings.vectors, unit(["first", "second"]))
+
+
+def test_each_generation_stays_readable(manifest):
+    manifest.replace(document("1", "a", "b"), unit, "e1")
+    manifest.replace(document("2", "a", "c"), unit, "e1")
+    manifest.remove("d")
+    manifest.replace(document("2", "a", "c"), unit, "e1")
+    seen = [sorted(alive(manifest, generation)) for generation in range(5)]
+    assert seen == [[], ["a", "b"], ["a", "c"], [], ["a", "c"]]
+    assert manifest.generation == 4
+
+
+def test_only_what_is_new_is_embedded(manifest):
+    asked = []
+
+    def listening(texts):
+        asked.extend(texts)
+        return unit(texts)
+
+    manifest.replace(document("1", "a", "b"), listening, "e1")
+    manifest.replace(document("2", "a", "b", "c"), listening, "e1")
+    assert asked == ["a", "b", "c"]
+
+
+def test_the_slower_of_two_writers_changes_nothing(manifest, tmp_path):
+    other = Manifest(tmp_path)
+
+    def overtaken(texts):
+        other.replace(document("1", "a", "b"), unit, "e1")
+        return unit(texts)
+
+    assert manifest.replace(document("1", "a", "b"), overtaken, "e1") == (0, 0)
+    other.close()
+    assert manifest.generation == 1
+    assert alive(manifest, 1) == ["a", "b"]
+
+
+def test_a_passage_that_another_removes_meanwhile_is_embedded_again(manifest, tmp_path):
+    manifest.replace(document("1", "a", "b"), unit, "e1")
+    other = Manifest(tmp_path)
+    calls = []
+
+    def overtaken(texts):
+        calls.append(texts)
+        if len(calls) == 1:
+            other.remove("d")
+        return unit(texts)
+
+    assert manifest.replace(document("2", "a", "c"), overtaken, "e1") == (2, 0)
+    other.close()
+    assert calls == [["c"], ["a"]]
+    assert sorted(alive(manifest, manifest.generation)) == ["a", "c"]
+
+
+def test_a_failed_embedding_leaves_no_trace(manifest):
+    def failing(texts):
+        raise LiteratureUnavailable("no embedder")
+
+    with pytest.raises(LiteratureUnavailable):
+        manifest.replace(document("1", "a"), failing, "e1")
+    assert manifest.generation == 0
+    assert manifest.documents() == []
+
+
+def test_documents_are_counted(manifest):
+    manifest.replace(document("1", "a", "b"), unit, "e1")
+    (row,) = manifest.documents()
+    assert (row.key, row.passages, row.with_sources) == ("d", 2, 2)
+    manifest.remove("d")
+    assert manifest.documents() == []
+    assert manifest.remove("d") == 0
+
+
+def test_a_vector_cut_short_is_damage(manifest, tmp_path):
+    manifest.replace(document("1", "a", "b"), unit, "e1")
+    with sqlite3.connect(tmp_path / "manifest.sqlite") as database:
+        database.execute("UPDATE passages SET vector = x'00' WHERE row = 1")
+    database.close()
+    with pytest.raises(LiteratureUnavailable, match="damaged"):
+        manifest.holdings()
