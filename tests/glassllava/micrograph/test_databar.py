@@ -28,7 +28,7 @@ def scene(rng, height, width, dark=False):
 def test_bars_of_every_paper_height_and_depth():
     rng = np.random.default_rng(3)
     missed = 0
-    for trial in range(120):
+    for trial in range(60):
         height, width = int(rng.integers(240, 700)), int(rng.integers(320, 900))
         picture = scene(rng, height, width)
         rows = int(rng.uniform(0.06, 0.14) * height)
@@ -43,7 +43,7 @@ def test_bars_of_every_paper_height_and_depth():
 
 def test_no_bar_where_there_is_none():
     rng = np.random.default_rng(4)
-    for trial in range(120):
+    for trial in range(60):
         picture = scene(
             rng, int(rng.integers(240, 700)), int(rng.integers(320, 900)), trial % 3 == 0
         )

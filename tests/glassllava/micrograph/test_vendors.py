@@ -260,9 +260,11 @@ _texts = st.one_of(
     st.lists(
         st.tuples(
             st.sampled_from(
-                ["[Scan]", "[Beam]", "[EBeam]", "[Image]", "[PrivateFei]", "PixelWidth", "HFW"]
-                + ["ResolutionX", "ResolutionY", "DatabarHeight", "HV", "AP_PIXEL_SIZE", "unit"]
-                + ["AP_IMAGE_PIXEL_SIZE", "AP_WIDTH", "DP_IMAGE_STORE", "Pixel Size", "AP_DATE"]
+                (
+                    "[Scan] [Beam] [EBeam] [Image] [PrivateFei] PixelWidth HFW HV ResolutionX "
+                    "ResolutionY DatabarHeight AP_PIXEL_SIZE AP_IMAGE_PIXEL_SIZE AP_WIDTH AP_DATE "
+                    "DP_IMAGE_STORE unit"
+                ).split()
             ),
             st.sampled_from(["\n", "=", " = ", " :"]),
             st.one_of(
