@@ -64,36 +64,37 @@ def add_commands(commands: Any) -> None:
 
 
 def demo(args: argparse.Namespace) -> int:
-    """`glassview scan` on the bundled micrographs; 0 when only the announced failures occurred."""
-    import csv
+    """Scan the bundled micrographs; 0 when exactly the announced failures occurred."""
     import sys
     from importlib import resources
     from pathlib import Path
 
-    from batch import cli as nights
+    from batch.scan import Progress, scan
+    from glassllava.settings import load
 
-    parser = argparse.ArgumentParser()
-    nights.add_commands(parser.add_subparsers())
-    run = Path(args.output)
+    def tell(progress: Progress) -> None:
+        done = f"{progress.done} of {progress.total}, {progress.seconds:.0f} s"
+        print(f"  {done}: {Path(progress.path).name}", file=sys.stderr)
+
     print("The bundled micrographs are synthetic: drawn, not taken.", file=sys.stderr)
     with resources.as_file(resources.files("glassview").joinpath("demo")) as folder:
-        given = argparse.Namespace(settings=args.settings, verbose=args.verbose)
-        scan = parser.parse_args(["scan", str(folder), "-o", str(run)], given)
-        code: int = scan.run(scan)
+        result = scan([folder], args.output, progress=tell, settings=load(args.settings))
         announced = _announced(folder)
-    if code not in (0, 1):
-        return code
-    with (run / "failures.csv").open(encoding="utf-8", newline="") as file:
-        failed = {Path(row["path"]).name for row in csv.DictReader(file)}
-    for name in sorted(failed & announced):
-        print(f"{name} could not be read, as announced.", file=sys.stderr)
-    for name in sorted(failed - announced):
-        print(f"{name} failed, and was not meant to.", file=sys.stderr)
-    for name in sorted(announced - failed):
+    for note in result.notes:
+        print(note, file=sys.stderr)
+    failed = {Path(failure.path).name: failure.reason for failure in result.failures}
+    for name, reason in sorted(failed.items()):
+        meant = "as announced" if name in announced else "which was not meant"
+        print(f"{name} could not be read, {meant}: {reason}", file=sys.stderr)
+    for name in sorted(announced - failed.keys()):
         print(f"{name} was meant to fail, and did not.", file=sys.stderr)
-    sys.stderr.flush()
-    print((run / "report.pdf").resolve())
-    return 0 if failed == announced else 1
+    counts = f"{result.done} interpreted, {result.failed} failed"
+    print(f"{result.discovered} micrographs: {counts}, in {result.seconds:.0f} s")
+    if result.report is None:
+        print("No report was written.", file=sys.stderr)
+        return 1
+    print(result.report.resolve())
+    return 0 if failed.keys() == announced and not result.partial else 1
 
 
 def _announced(folder: Path) -> set[str]:
