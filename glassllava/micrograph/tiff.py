@@ -104,7 +104,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
                 with translated(path, f"page {index}"):
                     described = _described(index, page)
                     header = _header(file, page)
-                _refuse_absurd(path, file, page)
+                    _refuse_absurd(path, file, page)
             except UnreadableMicrograph as error:
                 refused = refused or error
                 continue
@@ -131,8 +131,8 @@ def read_pixels(path: Path, index: int, first_row: int = 0) -> np.ndarray[Any, A
         page = _page(path, file, index)
         if page is None:
             raise UnreadableMicrograph(f"The file has no page {index}", where=path)
-        _refuse_absurd(path, file, page)
         with translated(path, f"decoding page {index}"):
+            _refuse_absurd(path, file, page)
             array, skipped = _decoded_rows(file, page, first_row)
             array = _channels_last(array, str(page.axes))[first_row - skipped :]
             return _as_grey_or_rgb(array, page)
@@ -218,13 +218,12 @@ def _refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
         raise UnreadableMicrograph(
             "A picture in printing colours is not read", where=path, remedy="Save it as grey."
         )
-    with translated(path, f"page {page.index}"):
-        size = int(file.filehandle.size)
-        held = sum(
-            max(0, min(int(count), size - int(offset)))
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-        )
-        packed = int(page.compression) != 1
+    size = int(file.filehandle.size)
+    held = sum(
+        max(0, min(int(count), size - int(offset)))
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    )
+    packed = int(page.compression) != 1
     short = held == 0 or (not packed and held < _rowwise_bytes(page))
     if short or (packed and needed > SUSPECT_BYTES and needed > MAX_RATIO * held):
         raise UnreadableMicrograph(
