@@ -69,7 +69,9 @@ def demo(args: argparse.Namespace) -> int:
     from importlib import resources
     from pathlib import Path
 
+    from batch.recipe import Recipe
     from batch.scan import Progress, scan
+    from glassllava.model.opening import ModelSettings
     from glassllava.settings import load
 
     def tell(progress: Progress) -> None:
@@ -78,7 +80,9 @@ def demo(args: argparse.Namespace) -> int:
 
     print("The bundled micrographs are synthetic: drawn, not taken.", file=sys.stderr)
     with resources.as_file(resources.files("glassview").joinpath("demo")) as folder:
-        result = scan([folder], args.output, progress=tell, settings=load(args.settings))
+        settings = load(args.settings)
+        recipe = Recipe(model=settings.section("model", ModelSettings).reference)
+        result = scan([folder], args.output, recipe=recipe, progress=tell, settings=settings)
         announced = _announced(folder)
     for note in result.notes:
         print(note, file=sys.stderr)
