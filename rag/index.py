@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 import uuid
@@ -58,6 +59,7 @@ class Index:
         self._client: Any = None
         self._collection: Any = None
         self._store: Any = None
+        self._name = ""
         self.rebuilt = False
 
     def open(self, holdings: Holdings) -> None:
@@ -70,26 +72,31 @@ class Index:
         mark = self._read_mark()
         if mark is not None:
             try:
-                self._attach(self._folder / mark["folder"])
+                self._name = mark["folder"]
+                self._attach(self._folder / self._name)
                 self.sync(holdings)
                 if not self.lost(holdings, _ASKED_AT_OPENING):
+                    self._seal()
                     return
             except IndexFailed:
                 pass  # what follows is the remedy
         self.rebuild(holdings)
         if self.lost(holdings, _ASKED_AT_OPENING):
             raise IndexFailed("a new index does not find its own passages")
+        self._seal()
 
     def rebuild(self, holdings: Holdings) -> None:
         """A new collection in a new folder; the old one goes."""
-        self.close()
+        with contextlib.suppress(IndexFailed):  # a damaged one may not even close
+            self.close()
         name = f"chroma-{uuid.uuid4().hex[:12]}"
         with _translated():
             self._folder.mkdir(exist_ok=True)
             self._mark.unlink(missing_ok=True)
             self._attach(self._folder / name)
             self._add(holdings, range(len(holdings.passages)))
-            self._write_mark(name)
+            self._name = name
+            self._write_mark()
         self.rebuilt = True
         for other in self._folder.glob("chroma-*"):
             if other.name != name:
@@ -109,12 +116,11 @@ class Index:
             ]
             if not gone and not changed:
                 return
-            name = json.loads(self._mark.read_text("utf-8"))["folder"]
             self._mark.unlink()  # torn in between, the folder is not trusted again
             for start in range(0, len(gone), _BATCH):
                 self._store.delete_nodes(gone[start : start + _BATCH])
             self._add(holdings, changed)
-            self._write_mark(name)
+            self._write_mark()
 
     def nearest(self, vector: np.ndarray, count: int, generation: int) -> list[int]:
         """Row numbers of the passages nearest to a unit vector, nearest first.
@@ -173,6 +179,7 @@ class Index:
             self._collection = self._store = None
             with _translated():
                 client.close()
+            self._seal()
 
     def _attach(self, folder: Path) -> None:
         with _translated():
@@ -206,19 +213,42 @@ class Index:
             self._store.delete_nodes([node.node_id for node in nodes])
             self._store.add(nodes)
 
-    def _read_mark(self) -> dict[str, str] | None:
+    def _read_mark(self) -> dict[str, Any] | None:
+        """The mark, if it names a folder whose graph files are byte for byte as they were sealed.
+
+        Chroma maps these files and follows the pointers in them: rubbish there ends the process
+        with a segmentation fault, which nothing can catch. So they are compared before.
+        """
         try:
             mark = json.loads(self._mark.read_text("utf-8"))
-            folder = mark["folder"]
+            name, files = mark["folder"], mark["files"]
+            plain = isinstance(name, str) and re.fullmatch(r"chroma-[0-9a-f]{12}", name)
+            return mark if plain and _graph_files(self._folder / name) == files else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        plain = isinstance(folder, str) and folder.startswith("chroma-") and "/" not in folder
-        return mark if plain and (self._folder / folder).is_dir() else None
 
-    def _write_mark(self, name: str) -> None:
+    def _write_mark(self) -> None:
         new = self._mark.with_suffix(".new")
-        new.write_text(json.dumps({"folder": name}), "utf-8")
+        mark = {"folder": self._name, "files": _graph_files(self._folder / self._name)}
+        new.write_text(json.dumps(mark), "utf-8")
         new.replace(self._mark)
+
+    def _seal(self) -> None:
+        """Note the graph files as they are now: Chroma writes them late, during queries too."""
+        with _translated():
+            if self._mark.is_file():  # else a write was torn, and the folder stays untrusted
+                self._write_mark()
+
+
+def _graph_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of Chroma's segments, by path in `folder`; its database is left out."""
+    found = {}
+    for path in sorted(folder.glob("*/*")):
+        with path.open("rb") as file:
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+                file, "sha256"
+            ).hexdigest()
+    return found
 
 
 def _numbered(holdings: Holdings) -> enumerate[StoredPassage]:
