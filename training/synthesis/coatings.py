@@ -72,7 +72,7 @@ def coating_blister(canvas: Canvas, rng: Rng) -> list[Painted]:
     sizes = []
     for _ in range(int(rng.integers(1, 14))):
         radius = height * rng.uniform(0.025, 0.16)
-        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        x, y = width * rng.uniform(0.05, 0.95), height * rng.uniform(0.05, 0.95)
         where, dx, dy = canvas.window(x, y, radius * 1.4 + 2)
         squash = rng.uniform(0.85, 1.2)
         distance = np.hypot(dx * squash, dy / squash) / radius

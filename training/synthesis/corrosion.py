@@ -83,7 +83,13 @@ def weathering_carbonate(canvas: Canvas, rng: Rng) -> list[Painted]:
     ]
 
 
-@painter("weathering_stain", (5e-8, 5e-6), views=("surface",), detectors=("SE", "SE", "BSE"))
+@painter(
+    "weathering_stain",
+    (5e-8, 5e-6),
+    views=("surface",),
+    detectors=("SE", "SE", "BSE"),
+    secondary=True,
+)
 def weathering_stain(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Patches of thin altered film with drying rims, some with tide lines."""
     field = soft_noise(rng, canvas.shape, canvas.shape[0] * rng.uniform(0.15, 0.5), octaves=3)

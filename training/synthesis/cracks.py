@@ -55,7 +55,7 @@ def _taper(path: Points, width: float, rng: Rng) -> np.ndarray:
 def crack_through(canvas: Canvas, rng: Rng) -> list[Painted]:
     lines: list[Stroke] = []
     lengths: list[float] = []
-    width = rng.uniform(1.3, 5.5) * (0.8 + 0.2 * canvas.strength)
+    width = rng.uniform(1.8, 6.5) * (0.8 + 0.2 * canvas.strength)
     rough = rng.uniform(0.05, 0.6)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         start, angle = _across(canvas, rng)

@@ -316,7 +316,11 @@ def gc_las(canvas: Canvas, rng: Rng) -> list[Painted]:
 
 
 @painter(
-    "opacifier_crystal", (1e-8, 1e-7), views=("polished", "etched"), detectors=("BSE", "BSE", "SE")
+    "opacifier_crystal",
+    (1e-8, 1e-7),
+    views=("polished", "etched"),
+    detectors=("BSE", "BSE", "SE"),
+    secondary=True,
 )
 def opacifier_crystal(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Fine equiaxed bright grains, evenly spread."""

@@ -13,7 +13,7 @@ Rng = np.random.Generator
 
 #: What each vendor calls its detectors; plain files are exports of either.
 DETECTORS = {
-    ("thermo", "SE"): ("ETD", "TLD", "ICE"),
+    ("thermo", "SE"): ("ETD", "TLD", "LVD"),
     ("thermo", "BSE"): ("CBS", "ABS", "BSD"),
     ("zeiss", "SE"): ("SE2", "InLens"),
     ("zeiss", "BSE"): ("AsB", "BSD"),

@@ -58,7 +58,7 @@ def _plan(
 DEMO: tuple[DemoMicrograph, ...] = (
     DemoMicrograph(
         "float_07",
-        7,
+        307,
         _plan(
             "crack_through",
             "thermo",
@@ -79,7 +79,7 @@ DEMO: tuple[DemoMicrograph, ...] = (
     ),
     DemoMicrograph(
         "float_devit_03",
-        23,
+        123,
         _plan(
             "devit_devitrite",
             "zeiss",
@@ -117,7 +117,7 @@ DEMO: tuple[DemoMicrograph, ...] = (
     ),
     DemoMicrograph(
         "foam_11",
-        31,
+        131,
         _plan(
             "foam_cell",
             "thermo",
@@ -175,7 +175,7 @@ DEMO: tuple[DemoMicrograph, ...] = (
     ),
     DemoMicrograph(
         "vickers_10N_01",
-        61,
+        161,
         _plan(
             "crack_radial",
             "thermo",
@@ -192,7 +192,7 @@ DEMO: tuple[DemoMicrograph, ...] = (
     ),
     DemoMicrograph(
         "bend_bar_05",
-        75,
+        475,
         _plan(
             "fracture_mirror",
             "zeiss",
@@ -209,7 +209,7 @@ DEMO: tuple[DemoMicrograph, ...] = (
     ),
     DemoMicrograph(
         "temper_origin_02",
-        82,
+        482,
         _plan(
             "nickel_sulfide",
             "thermo",
@@ -230,7 +230,7 @@ DEMO: tuple[DemoMicrograph, ...] = (
     ),
     DemoMicrograph(
         "low_e_06",
-        96,
+        196,
         _plan(
             "coating_pinhole",
             "plain",

@@ -156,10 +156,13 @@ def lath(centre: Place, length: float, width: float, angle: float) -> Points:
 
 
 def scatter(rng: np.random.Generator, shape: Shape, count: int, apart: float = 0.0) -> Points:
-    """`count` places or fewer, at least `apart` pixels from each other, (n, 2)."""
+    """`count` places or fewer, at least `apart` pixels from each other, (n, 2). A few keep away
+    from the frame's edge, so that they are not cut off."""
+    edge = 0.08 if count <= 14 else 0.0
+    low, high = (edge * shape[1], edge * shape[0]), ((1 - edge) * shape[1], (1 - edge) * shape[0])
     places: list[Points] = []
     for _ in range(count * (12 if apart else 1)):
-        place = rng.uniform((0, 0), (shape[1], shape[0]))
+        place = rng.uniform(low, high)
         if not apart or all(np.hypot(*(place - other)) >= apart for other in places):
             places.append(place)
             if len(places) == count:

@@ -58,9 +58,20 @@ FAMILIES: Mapping[str, float] = {
     "clean": 11,
 }
 
+#: Painted first (whole-field textures) and last; all else between.
+_ORDER: Mapping[str, int] = {
+    "open_porosity": 0,
+    "weathering_stain": 0,
+    "opacifier_crystal": 0,
+    "scratch": 2,
+    "crack_through": 3,
+    "dust_particle": 4,
+}
 #: Within a family every painter leads equally often, but for these: designed crystals are many
 #: and never a defect, and would drown the unwanted ones.
 _ODDS: Mapping[str, float] = {
+    "metallic_inclusion": 2.5,
+    "knot": 2.0,
     "devitrification": 2.0,
     "devit_devitrite": 2.0,
     "devit_cristobalite": 1.6,
@@ -121,8 +132,8 @@ def generate(
     chosen = _choose(plan, rng)
     paint_seed, image_seed, sample_seed = (int(s) for s in rng.integers(0, 2**63, 3))
     strength = 1.0
-    for _ in range(4):
-        painted, grey, seen = _expose(chosen, shape, paint_seed, image_seed, strength)
+    for attempt in range(4):
+        painted, grey, seen = _expose(chosen, shape, paint_seed + attempt, image_seed, strength)
         if seen:
             break
         strength *= 1.5
@@ -214,6 +225,8 @@ def _draw_artefacts(rng: Rng, view: str, detector: str, scale: float, lead: str)
         and not (key == "art_drift_skew" and lead not in artefacts.KNOWN_SHAPE)
         and not (key == "art_saturation" and lead == "featureless_surface")
     ]
+    if rng.random() < 0.6:  # rare, and too easy to tell
+        fitting.remove("art_beam_damage")
     count = int(rng.choice([1, 1, 1, 2, 2, 3]))
     picked = [fitting[int(i)] for i in rng.permutation(len(fitting))[:count]]
     if scale <= artefacts.FINEST["art_coating_grain"] and rng.random() < 0.3:
@@ -229,10 +242,12 @@ def _expose(
     """Painted features, the grey levels, and whether all of them can be seen."""
     rng = np.random.default_rng(paint_seed)
     canvas = Canvas(shape, chosen.detector, float(rng.uniform(10.3, 12.0)), chosen.view, strength)
-    surfaces.prepare_view(canvas, rng)
+    # Layers beside a cord would be cords, and an empty field has none.
+    layered = chosen.family not in ("clean", "inhomogeneity", "particle")
+    surfaces.prepare_view(canvas, rng, layered=layered)
     painted: list[Painted] = []
-    # What lies on top or cuts through comes last: dust over a scratch, not under it.
-    for lead in sorted(chosen.leaders, key=lambda p: p.key == "dust_particle"):
+    # What cuts through or lies on top comes last: a crack through pores, dust over a scratch.
+    for lead in sorted(chosen.leaders, key=lambda p: _ORDER.get(p.key, 1)):
         painted.extend(lead.paint(canvas, rng))
     for key in chosen.artefacts:
         if key in artefacts.PREPARATION:
@@ -295,8 +310,9 @@ def _noise_that_shows(
         return grey, float(wanted), True
     local = blur(grey, 12)
     weakest = min(imaging.contrast_of(one, grey, local) for one in shown)
-    if 0 < weakest < 14:  # the operator turns the contrast up
-        lift = min(14 / weakest, 2.2)
+    goal = 24.0 if "art_line_noise" in chosen.artefacts else 15.0
+    if 0 < weakest < goal:  # the operator turns the contrast up
+        lift = min(goal / weakest, 2.4)
         middle = float(np.median(grey[::4, ::4]))
         grey = middle + (grey - middle) * np.float32(lift)
         weakest *= lift

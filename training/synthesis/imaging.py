@@ -110,12 +110,16 @@ def contrast_of(painted: Painted, grey: Field, local: Field) -> float:
         return float(rough.std()) * 1.5
     inside = painted.mask
     area = int(inside.sum())
-    if area == 0 or area == inside.size:
-        return float(rough.std()) * 1.5 if area else 0.0
+    if area < 80:  # cut off by the frame, or lost in it
+        return 0.0
+    if area == inside.size:
+        return float(rough.std()) * 1.5
     outside = ~inside
     gap = abs(float(grey[inside].mean()) - float(grey[outside].mean()))
     own, other = float(np.square(rough[inside]).mean()), float(np.square(rough[outside]).mean())
-    return max(gap, float(np.sqrt(max(own - other, 0.0))))
+    seen = max(gap, float(np.sqrt(max(own - other, 0.0))))
+    # What covers little needs more contrast to be seen.
+    return seen * (0.6 if area < 0.02 * inside.size else 1.0)
 
 
 def add_noise(grey: Field, rng: Rng, sigma: float, soften: float) -> Field:

@@ -30,8 +30,8 @@ def _halo_cracks(canvas: Canvas, rng: Rng, x: float, y: float, radius: float) ->
     lines: list[Stroke] = []
     for angle in rng.uniform(0, 2 * np.pi, rng.integers(2, 8)):
         start = (x + radius * np.cos(angle), y + radius * np.sin(angle))
-        path = drawing.wander(rng, start, angle, radius * rng.uniform(0.4, 2.0), rough=0.15)
-        lines.append((path, np.linspace(1.8, 0.7, len(path))))
+        path = drawing.wander(rng, start, angle, radius * rng.uniform(0.5, 2.4), rough=0.15)
+        lines.append((path, np.linspace(rng.uniform(1.8, 3.6), 0.8, len(path))))
     canvas.dig(drawing.strokes(canvas.shape, lines), 1.5, 0.75)
 
 

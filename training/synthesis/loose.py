@@ -6,7 +6,7 @@ import numpy as np
 
 from training.synthesis import drawing
 from training.synthesis.canvas import Canvas, Painted, painter
-from training.synthesis.fields import blur, soft_noise
+from training.synthesis.fields import Field, blur, soft_noise
 
 Rng = np.random.Generator
 
@@ -29,7 +29,7 @@ def dust_particle(canvas: Canvas, rng: Rng) -> list[Painted]:
     sizes = []
     for _ in range(int(rng.choice([1, 2, 4, 8, 16]))):
         radius = np.clip(height * 0.03 * rng.lognormal(0, 0.6), 4, 0.14 * height)
-        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        x, y = width * rng.uniform(0.05, 0.95), height * rng.uniform(0.05, 0.95)
         outline = drawing.blob(
             rng,
             (x, y),
@@ -81,10 +81,11 @@ def fibre(canvas: Canvas, rng: Rng) -> list[Painted]:
         radius = np.float32(thick / 2 * rng.lognormal(0, 0.15))
         x, y = np.float32(rng.uniform(0, width)), np.float32(rng.uniform(0, height))
         sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
-        across = np.abs((ys - y) * cosine - (xs - x) * sine).astype(np.float32)
+        signed: Field = ((ys - y) * cosine - (xs - x) * sine).astype(np.float32)
         if not many:
             along = (xs - x) * cosine + (ys - y) * sine
-            across = np.abs(across + 0.0006 * along**2 * np.float32(rng.normal(0, 0.3)))
+            signed = signed + np.float32(0.0006 * rng.normal(0, 0.3)) * along**2
+        across = np.abs(signed)
         near = across < radius * 2.2
         inside = across < radius
         profile = np.sqrt(np.clip(radius**2 - across[inside] ** 2, 0, None))

@@ -50,7 +50,7 @@ def bubble(canvas: Canvas, rng: Rng) -> list[Painted]:
     return [Painted("bubble", mask, len(kept), {"equivalent_diameter": tuple(kept)})]
 
 
-@painter("open_porosity", (3e-8, 2e-6), views=("polished", "fracture"), secondary=False)
+@painter("open_porosity", (3e-8, 2e-6), views=("polished", "fracture"), secondary=True)
 def open_porosity(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Necked voids between sintered grains."""
     scale = rng.uniform(18, 70)
@@ -89,7 +89,7 @@ def foam_cell(canvas: Canvas, rng: Rng) -> list[Painted]:
     distance, which = cKDTree(seeds).query(grid.reshape(-1, 2), k=2)
     gap = stretch((distance[:, 1] - distance[:, 0]).reshape(grid.shape[:2]), canvas.shape)
     wall = cell * rng.uniform(0.05, 0.2)
-    ragged = gap + 0.012 * cell * soft_noise(rng, canvas.shape, 7)
+    ragged = gap + 0.01 * cell * soft_noise(rng, canvas.shape, 14)
     inside = smoothstep(ragged, wall, wall + 2.5)
     deep = smoothstep(gap, wall, wall + cell * rng.uniform(0.5, 1.1))
     floors = rng.uniform(0.3, 1.0, count)

@@ -16,9 +16,11 @@ from training.synthesis.fields import Field, band_noise, profile, smoothstep, so
 Rng = np.random.Generator
 
 
-def prepare_view(canvas: Canvas, rng: Rng) -> None:
-    """Lay the background for the canvas's view."""
+def prepare_view(canvas: Canvas, rng: Rng, *, layered: bool) -> None:
+    """Lay the background for the canvas's view; `layered` allows a section through layers."""
     shape = canvas.shape
+    if canvas.view == "polished" and layered and rng.random() < 0.25:
+        _layers(canvas, rng)
     if canvas.view == "fracture":
         canvas.height += rng.uniform(2, 12) * soft_noise(rng, shape, rng.uniform(120, 400))
         if rng.random() < 0.5:
@@ -33,10 +35,34 @@ def prepare_view(canvas: Canvas, rng: Rng) -> None:
     elif canvas.view == "surface" and rng.random() < 0.5:
         canvas.height += rng.uniform(0.5, 3) * soft_noise(rng, shape, rng.uniform(80, 300))
     if rng.random() < 0.3:
-        canvas.tone *= 1 + rng.uniform(0.01, 0.05) * soft_noise(rng, shape, rng.uniform(30, 150), 2)
+        canvas.tone *= 1 + rng.uniform(0.004, 0.02) * soft_noise(
+            rng, shape, rng.uniform(30, 150), 2
+        )
     if rng.random() < 0.1:
         mottle = band_noise(rng, shape, rng.uniform(20, 60), 0.8)
         canvas.tone *= 1 + rng.uniform(0.006, 0.018) * mottle
+
+
+def _layers(canvas: Canvas, rng: Rng) -> None:
+    """Sharp boundaries between layers of other composition: enamel on its base, a seal, a glaze
+    on its body; a body may be grainy."""
+    height, width = canvas.shape
+    upright = rng.random() < 0.2
+    long, short = (height, width) if upright else (width, height)
+    depth = np.arange(short, dtype=np.float32)[:, None]
+    wavy = rng.uniform(0, 0.03) * short * profile(rng, long, long / rng.uniform(2, 12))
+    tilt = rng.uniform(-0.15, 0.15) * (np.arange(long) - long / 2)
+    step = np.zeros((short, long), np.float32)
+    for at in rng.uniform(0.1, 0.9, int(rng.integers(1, 3))) * short:
+        side = smoothstep(depth - (at + wavy + tilt)[None, :], -0.8, 0.8)
+        step += float(rng.choice([-1, 1])) * rng.uniform(0.8, 4.0) * side
+    if upright:
+        step = step.T
+    canvas.z += step
+    canvas.tone *= 1 + 0.03 * step
+    if rng.random() < 0.4:
+        grain = band_noise(rng, canvas.shape, rng.uniform(8, 30), 0.8)
+        canvas.z += 0.25 * (np.abs(step) > 0.4) * grain
 
 
 def _faint_lines(canvas: Canvas, rng: Rng) -> None:
