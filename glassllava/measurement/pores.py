@@ -16,6 +16,8 @@ from scipy import ndimage
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import (
     LARGEST_SHARE,
+    LEAST_FILL,
+    MOST_AXIS_RATIO,
     MOST_REGIONS,
     Blob,
     Field,
@@ -23,10 +25,6 @@ from glassllava.measurement.regions import (
 )
 from glassllava.measurement.ruler import Ruler
 
-#: Longer than this times its width, a place is no pore.
-_MOST_AXIS_RATIO = 3.0
-#: Share of the ellipse of equal second moments that a compact outline fills.
-_LEAST_FILL = 0.85
 #: The outline must be this steep, in contrasts a pixel; large ones may be softer.
 _LEAST_EDGE = 0.05
 _SOFT_EDGE = 4.0
@@ -42,8 +40,8 @@ def compact(blobs: Sequence[Blob]) -> list[Blob]:
     return [
         blob
         for blob in blobs
-        if blob.axis_ratio <= _MOST_AXIS_RATIO
-        and blob.fill >= _LEAST_FILL
+        if blob.axis_ratio <= MOST_AXIS_RATIO
+        and blob.fill >= LEAST_FILL
         and blob.company <= _MOST_COMPANY
         and blob.edge >= min(_LEAST_EDGE, _SOFT_EDGE / blob.diameter)
     ]
@@ -60,7 +58,7 @@ def rimmed(field: Field, bright: Sequence[Blob], dark: Sequence[Blob]) -> list[B
     found = []
     for blob in bright:
         rows, columns = blob.mask.shape
-        if blob.fill >= _LEAST_FILL or max(rows, columns) > 2 * min(rows, columns):
+        if blob.fill >= LEAST_FILL or max(rows, columns) > 2 * min(rows, columns):
             continue
         filled = ndimage.binary_fill_holes(blob.mask)
         area = int(np.count_nonzero(filled))
