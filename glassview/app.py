@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,30 +17,23 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from glassllava.errors import BadInput, GlassError
 from glassllava.sample import Sample
-from glassllava.settings import Settings, user_config_dir
-from glassview import looking, presenter, rooms
-from glassview.qt import style, tiles
+from glassllava.settings import Settings, user_config_dir, user_data_dir
+from glassview import evidence, looking, presenter, rooms
+from glassview.qt import style
 from glassview.qt.jobs import Jobs
 from glassview.qt.places import LogHandler
+from glassview.qt.stage import Stage
 from glassview.qt.window import Window
-from glassview.session import (
-    Archive,
-    NoArchive,
-    Session,
-    Sheet,
-    Trouble,
-    find_micrographs,
-    level_named,
-)
+from glassview.session import Session, Sheet, Trouble, level_named
 
 if TYPE_CHECKING:
-    from glassllava.interpretation import Interpretation
+    from glassllava.interpretation import Decision, Interpretation
     from glassllava.literature import Literature
+    from glassllava.micrograph.record import Micrograph
     from glassllava.model.backend import VisionModel
 
 log = logging.getLogger("glassview")
 
-_KEPT_BYTES = 400 << 20  # pictures kept for going back to
 _RECENT = 10
 _INVITE = (
     "Not interpreted yet. Describe the sample if you can, then press Interpret: the micrograph is "
@@ -57,23 +49,22 @@ class Desktop(QObject):
         *,
         open_model: Callable[[], VisionModel],
         open_library: Callable[[], Literature],
-        archive: Archive,
+        archive: rooms.DesktopRun,
         write_report: Callable[[Sequence[Interpretation], Path], None],
         demo: Callable[[], Path] | None,
         kept: QSettings,
     ) -> None:
         super().__init__()
         self._rooms = rooms.Rooms(open_model, open_library)
+        self._archive = archive
         self._write_report = write_report
         self._demo = demo
         self._kept = kept
         self.window = Window()
         self.jobs = Jobs({"look": 1, "thumbnails": 1, "judge": 1}, self)
         self.session = Session(archive, self._on_change)
-        self._pictures: OrderedDict[tuple[int, int | None, object], looking.Picture] = OrderedDict()
-        self._shown: looking.Picture | None = None
-        self._shown_key: int | None = None
-        self._range = (0.0, 1.0)
+        self.stage = Stage(self.window, self.jobs, self._known, self._not_read)
+        self.stage.on_shown = self._put_overlays
         self._chosen = ""
         self._log = LogHandler()
         logging.getLogger().addHandler(self._log)
@@ -95,8 +86,8 @@ class Desktop(QObject):
             ("close_all", self.close_all),
             ("previous", lambda: self.session.step(-1)),
             ("next", lambda: self.session.step(1)),
-            ("undo", self.session.undo),
-            ("redo", self.session.redo),
+            ("undo", lambda: self._told(self.session.undo)),
+            ("redo", lambda: self._told(self.session.redo)),
             ("interpret", self.interpret),
             ("stop", self.stop_waiting),
             ("accept", self.accept),
@@ -109,10 +100,7 @@ class Desktop(QObject):
         window.invitation.demo_asked.connect(self.open_demo)
         window.thumbnails.chosen.connect(self.session.show)
         window.thumbnails.wanted.connect(self._load_thumbnails)
-        window.canvas.cursor_at.connect(self._on_cursor)
         window.canvas.region_clicked.connect(self._choose_finding)
-        window.contrast.changed.connect(self._on_contrast)
-        window.contrast.auto_asked.connect(self._auto_contrast)
         window.page_chosen.connect(self._on_page)
         window.size_typed.connect(self._on_size)
         window.sample.edited.connect(lambda typed: self._on_sample(typed, everywhere=False))
@@ -136,7 +124,11 @@ class Desktop(QObject):
             return
         self.window.message.setText("Looking for micrographs …")
         self.jobs.run(
-            "look", "find", lambda say: find_micrographs(given), self._found, self._say_trouble
+            "look",
+            "find",
+            lambda say: looking.find_micrographs(given),
+            self._found,
+            self._say_trouble,
         )
         self._put_recent(given)
 
@@ -180,12 +172,13 @@ class Desktop(QObject):
     def close_all(self) -> None:
         for sheet in self.session.sheets:
             self.jobs.forget(f"judge {sheet.key}")
-        self._pictures.clear()
+            self.jobs.forget(f"thumbnail {sheet.key}")
+        self.stage.clear()
         self.session.close_all()
 
     def _put_recent(self, added: Sequence[str]) -> None:
         value = self._kept.value("files/recent", [])
-        known = [value] if isinstance(value, str) else list(value or [])
+        known: list[Any] = value if isinstance(value, list) else [value] if value else []
         absolute = [str(Path(path).absolute()) for path in added]
         recent = list(dict.fromkeys([*absolute, *map(str, known)]))[:_RECENT]
         self._kept.setValue("files/recent", recent)
@@ -212,14 +205,13 @@ class Desktop(QObject):
         window, sheet = self.window, self.session.sheet
         window.put(presenter.window_state(self.session))
         if sheet is None:
-            self._shown, self._shown_key = None, None
-            window.canvas.clear()
+            self.stage.clear()
             return
-        if sheet.key != self._shown_key:
-            self._shown_key, self._chosen = sheet.key, ""
+        if sheet.key != self.stage.sheet_on:
+            self._chosen = ""
             window.typed_size.setText("")
             window.put_size_trouble("")
-            self._load_picture(sheet)
+            self.stage.show(sheet)
         window.ask.put(
             sheet.question,
             sheet.level,
@@ -231,7 +223,7 @@ class Desktop(QObject):
 
     def _put_interpretation(self, sheet: Sheet) -> None:
         window, made = self.window, sheet.interpretation
-        card = presenter.verdict_card(sheet)
+        card = evidence.verdict_card(sheet)
         if made is None or card is None:
             text = f"{sheet.stage} …" if sheet.stage else _INVITE if sheet.micrograph else ""
             if sheet.trouble is not None:
@@ -242,67 +234,36 @@ class Desktop(QObject):
             return
         window.verdict.put(
             card,
-            presenter.finding_rows(made),
-            absent=presenter.absent_words(made),
+            evidence.finding_rows(made),
+            absent=evidence.absent_words(made),
             answer=made.answer,
             description=made.description,
             warnings=made.warnings,
-            small_print=presenter.provenance(made),
+            small_print=evidence.provenance(made),
             trouble=sheet.interpretation_trouble,
         )
         nothing = (
             "No passage was found." if made.query else "The context level tells no literature."
         )
-        window.literature.put(presenter.passage_rows(made), made.query, nothing)
+        window.literature.put(evidence.passage_rows(made), made.query, nothing)
         window.canvas.put_overlays(presenter.overlays(made))
         self._choose_finding(self._chosen)
+
+    def _put_overlays(self, key: int) -> None:
+        self.window.canvas.put_overlays(presenter.overlays(self.session[key].interpretation))
+        self.window.canvas.highlight(self._chosen)
 
     def _choose_finding(self, feature: str) -> None:
         self._chosen = feature
         self.window.canvas.highlight(feature)
         self.window.verdict.put_chosen(feature)
 
-    # -- the picture ---------------------------------------------------------------------------
+    # -- what became known ---------------------------------------------------------------------
 
-    def _load_picture(self, sheet: Sheet) -> None:
-        cached = self._pictures.get(self._picture_key(sheet))
-        if cached is not None:
-            self.jobs.forget("look")
-            self._show_picture(sheet.key, cached)
-            return
-        if sheet.trouble is not None:
-            self._shown = None
-            self.window.canvas.clear()
-            return
-        self.window.message.setText("Reading …")
-        key, path, page, typed = sheet.key, sheet.path, sheet.page, sheet.typed_size
-        self.jobs.run(
-            "look",
-            "look",
-            lambda say: looking.look(path, page, typed),
-            lambda result: self._looked(key, *result),
-            lambda trouble: self._not_read(key, trouble),
-            priority=1,
-        )
-
-    @staticmethod
-    def _picture_key(sheet: Sheet) -> tuple[int, int | None, object]:
-        return sheet.key, sheet.page, sheet.typed_size
-
-    def _looked(self, key: int, picture: looking.Picture, beside: looking.Beside) -> None:
+    def _known(self, key: int, micrograph: Micrograph, beside: looking.Beside) -> None:
         if key not in self.session:
             return
-        self.window.message.setText("")
-        self._pictures[self._picture_key(self.session[key])] = picture
-        while (
-            len(self._pictures) > 1
-            and sum(p.size_bytes for p in self._pictures.values()) > _KEPT_BYTES
-        ):
-            self._pictures.popitem(last=False)
-        self._show_picture(key, picture)
-        self._known(key, picture.micrograph, beside)
-
-    def _known(self, key: int, micrograph: Any, beside: looking.Beside) -> None:
+        is_new = self.session[key].micrograph is None
         changes: dict[str, object] = {"micrograph": micrograph, "trouble": None}
         if not self.session[key].sample_origin:
             changes |= {
@@ -311,97 +272,33 @@ class Desktop(QObject):
                 "sample_trouble": beside.trouble,
             }
         self.session.update(key, **changes)
+        if is_new and (kept := self._archive.last_of(micrograph)) is not None:
+            self._recall(key, kept)
 
-    def _not_read(self, key: int, trouble: Trouble) -> None:
-        self.window.message.setText("")
-        if key == self._shown_key:
-            self._shown = None
-            self.window.canvas.clear()
-            self.window.metadata.put(())
-            self.window.put_calibration("", True)
-            self.window.put_pages((), 0)
-        self.session.update(key, trouble=trouble)
+    def _load_thumbnails(self, keys: Sequence[int]) -> None:
+        self.stage.load_thumbnails([self.session[key] for key in keys if key in self.session])
 
-    def _show_picture(self, key: int, picture: looking.Picture) -> None:
-        if key != self._shown_key:
-            return
-        window, micrograph = self.window, picture.micrograph
-        self._shown, self._range = picture, picture.shown
-        window.canvas.put_picture(
-            picture.codes, lambda zoom: presenter.scale_bar(micrograph.pixel_size, zoom)
-        )
-        window.contrast.put(picture.counts, picture.span, *picture.shown)
-        self._put_table()
-        window.metadata.put(presenter.metadata(micrograph))
-        window.put_calibration(*presenter.calibration_words(micrograph))
-        window.put_pages(presenter.page_choices(micrograph), micrograph.page)
-        window.canvas.put_overlays(presenter.overlays(self.session[key].interpretation))
-        array = picture.codes.array
+    def _recall(self, key: int, kept: int) -> None:
+        """Show what an earlier day made of this file, if it is still the same file."""
+        sheet = self.session[key]
+        found = self._archive.recall(kept)
         self.jobs.run(
-            "look",
-            "means",
-            lambda say: tiles.mean_levels(array),
-            lambda means: self._put_means(picture, means),
+            "thumbnails",
+            f"recall {key}",
+            lambda say: rooms.is_same(sheet.path, found.interpretation.micrograph),
+            lambda same: (
+                self.session.recalled(key, kept, found.interpretation, found.review)
+                if same
+                else None
+            ),
             self._say_trouble,
         )
 
-    def _put_means(self, picture: looking.Picture, means: Any) -> None:
-        if picture is self._shown:
-            self.window.canvas.put_means(means)
-
-    def _load_thumbnails(self, keys: Sequence[int]) -> None:
-        for key in keys:
-            if key not in self.session or self.session[key].trouble is not None:
-                continue
-            channel, sheet = f"thumbnail {key}", self.session[key]
-            if not self.jobs.is_busy(channel):
-                self.jobs.run(
-                    "thumbnails",
-                    channel,
-                    lambda say, s=sheet: looking.thumbnail(s.path, s.page),
-                    lambda made, k=key: self._thumbnail_made(k, *made),
-                    lambda trouble, k=key: self._not_read(k, trouble),
-                )
-
-    def _thumbnail_made(self, key: int, shades: Any, micrograph: Any, beside: Any) -> None:
-        if key in self.session:
-            self.window.thumbnails.put_picture(key, shades)
-            if self.session[key].micrograph is None:
-                self._known(key, micrograph, beside)
-
-    def _on_cursor(self, x: int, y: int) -> None:
-        place = counts = ""
-        if self._shown is not None and x >= 0:
-            place, counts = presenter.under_cursor(
-                self._shown.micrograph, x, y, self._shown.value(x, y)
-            )
-        self.window.cursor_words.setText(place)
-        self.window.counts.setText(counts)
-
-    # -- contrast, page, scale -----------------------------------------------------------------
-
-    def _on_contrast(self, low: float, high: float, gamma: float, invert: bool) -> None:
-        self._range = (low, high)
-        self._put_table()
-
-    def _auto_contrast(self) -> None:
-        if self._shown is not None:
-            self._range = self._shown.shown
-            self.window.contrast.put_range(*self._range)
-            self._put_table()
-
-    def _put_table(self) -> None:
-        if self._shown is not None:
-            codes, contrast = self._shown.codes, self.window.contrast
-            low, high = map(codes.code, self._range)
-            self.window.canvas.put_table(
-                tiles.lookup(
-                    codes.size, low, high, contrast.gamma_value, contrast.invert.isChecked()
-                )
-            )
+    def _not_read(self, key: int, trouble: Trouble) -> None:
+        self.session.update(key, trouble=trouble)
 
     def _on_page(self, page: int) -> None:
-        self._reload(page=page, interpretation=None, review=None)
+        self._reload(page=page, interpretation=None, kept=None, review=None)
 
     def _on_size(self, text: str) -> None:
         try:
@@ -416,7 +313,7 @@ class Desktop(QObject):
     def _reload(self, **changes: object) -> None:
         if self.session.current is not None:
             self.session.update(self.session.current, **changes)
-            self._load_picture(self.session[self.session.current])
+            self.stage.show(self.session[self.session.current])
 
     def _put(self, **changes: object) -> None:
         if self.session.current is not None:
@@ -459,17 +356,23 @@ class Desktop(QObject):
             self.session.update(sheet.key, stage="")
 
     def accept(self) -> None:
-        self._review("accepted")
+        sheet = self.session.sheet
+        if sheet is not None and sheet.interpretation is not None:
+            self._review(sheet.interpretation.verdict.decision, "")
 
     def overrule(self, verdict: Any, reason: str) -> None:
-        self._review("overruled", verdict=verdict, reason=reason)
+        self._review(verdict, reason)
 
-    def _review(self, decision: Any, **told: Any) -> None:
+    def _review(self, decision: Decision, reason: str) -> None:
+        self._told(lambda: self.session.review(decision, reason))
+        self._refresh()
+
+    def _told(self, do: Callable[[], object]) -> None:
+        """Do what may be refused, and say why if it is."""
         try:
-            self.session.review(decision, **told)
+            do()
         except GlassError as error:
             self._say_trouble(Trouble.of(error))
-        self._refresh()
 
     # -- the report ----------------------------------------------------------------------------
 
@@ -514,6 +417,7 @@ class Desktop(QObject):
         self._kept.sync()
         self.jobs.close()
         self._rooms.close()
+        self._archive.close()
         logging.getLogger().removeHandler(self._log)
 
 
@@ -526,7 +430,7 @@ def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> i
     desktop = Desktop(
         open_model=lambda: rooms.open_model(settings),
         open_library=rooms.open_library,
-        archive=NoArchive(),
+        archive=rooms.DesktopRun(user_data_dir() / "desktop"),
         write_report=rooms.write_report,
         demo=None,
         kept=QSettings(str(user_config_dir() / "desktop.ini"), QSettings.Format.IniFormat),

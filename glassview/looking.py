@@ -1,24 +1,31 @@
-"""What is done beside the window: a file becomes a picture to show, a thumbnail, a histogram.
+"""What is done beside the window: files are found and become pictures, thumbnails, histograms.
 
 Plain functions that a worker calls; they hold no state and know no widget and no thread.
 """
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassllava.errors import BadInput
+from glassllava.errors import BadInput, GlassError
 from glassllava.micrograph.record import Micrograph, PixelSize
-from glassllava.sample import Sample
+from glassllava.sample import Sample, read_sample
 from glassview.qt.tiles import Codes, codes
-from glassview.session import Trouble, sample_beside
+from glassview.session import Trouble
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
+
+#: What a folder is searched for; a file that is named directly is tried whatever its name.
+SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
+MOST_FILES = 20_000
 
 _BINS = 128
 _THUMBNAIL = 320
@@ -54,11 +61,78 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The sample that lies beside a file."""
+    """The sample that lies beside a file.
+
+    `origin` is the name of its file ("" for none), `trouble` why that could not be used.
+    """
 
     sample: Sample
     origin: str
     trouble: Trouble | None
+
+
+def find_micrographs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Files as named, folders as what lies in them and below, in the order people expect.
+
+    Hidden files and folders are passed over, links to folders are not followed.
+
+    Raises
+    ------
+    BadInput : for a path that is not there, or folders without a single micrograph.
+    """
+    found: dict[Path, None] = {}
+    folders = []
+    for given in paths:
+        path = Path(given).absolute()
+        if path.is_dir():
+            folders.append(path)
+            found.update(dict.fromkeys(_in_folder(path)))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise BadInput("There is no such file or folder", where=path, remedy="Check the path.")
+    if folders and not found:
+        raise BadInput(
+            "There is no micrograph in this folder",
+            where=folders[0],
+            remedy=f"Files that end in {', '.join(sorted(SUFFIXES))} are looked for.",
+        )
+    return tuple(found)[:MOST_FILES]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for at, below, names in os.walk(folder):
+        here = Path(at)
+        below[:] = sorted((n for n in below if not n.startswith(".")), key=natural)
+        found += [
+            here / name
+            for name in sorted(names, key=natural)
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+        ]
+        if len(found) > MOST_FILES:
+            break
+    return found
+
+
+def natural(name: str) -> tuple[object, ...]:
+    """A sort key by which image_2 comes before image_10."""
+    return tuple(
+        (1, int(part), "") if part.isdigit() else (0, 0, part)
+        for part in re.split(r"(\d{1,18})", name.casefold())
+        if part
+    )
+
+
+def sample_beside(path: Path) -> Beside:
+    """The sample that lies beside a micrograph: NAME.sample.toml, else sample.toml."""
+    for file in (path.with_name(f"{path.stem}.sample.toml"), path.with_name("sample.toml")):
+        if file.is_file():
+            try:
+                return Beside(read_sample(file), file.name, None)
+            except GlassError as error:
+                return Beside(Sample(), file.name, Trouble.of(error))
+    return Beside(Sample(), "", None)
 
 
 def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture, Beside]:
@@ -77,7 +151,7 @@ def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture
     shown = reading.display_range(specimen)
     counts, span = _histogram(specimen, shown)
     picture = Picture(micrograph, grey, codes(grey, shown), shown, counts, span)
-    return picture, Beside(*sample_beside(path))
+    return picture, sample_beside(path)
 
 
 def _histogram(grey: Array, shown: tuple[float, float]) -> tuple[tuple[float, ...], Any]:
@@ -116,7 +190,7 @@ def thumbnail(path: Path, page: int | None = None) -> tuple[Array, Micrograph, B
     return (
         thumbnail_of(reading.grey(micrograph), micrograph),
         micrograph,
-        Beside(*sample_beside(path)),
+        sample_beside(path),
     )
 
 

@@ -1,4 +1,4 @@
-"""The rooms below, as the desktop needs them: a model, a library, a report; opened when asked for.
+"""The rooms below, as the desktop needs them: a model, a library, a run of its own, a report.
 
 Every import of a room stands inside its function: torch, Chroma and reportlab take seconds, and
 come up in the worker that needs them. Knows no widget.
@@ -6,17 +6,21 @@ come up in the worker that needs them. Knows no widget.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from glassllava.settings import Settings
-from glassview.session import Sheet
+from glassview.session import Made, Sheet
 
 if TYPE_CHECKING:
-    from glassllava.interpretation import Interpretation
+    from batch.ledger import Ledger, Review
+    from glassllava.interpretation import Decision, Interpretation
     from glassllava.literature import Literature
+    from glassllava.micrograph.record import Micrograph
     from glassllava.model.backend import VisionModel
 
 Say = Callable[[str], None]
@@ -33,8 +37,9 @@ class Rooms:
         self._library: Literature | None = None
         self._lock = threading.Lock()
 
-    def interpret(self, sheet: Sheet, say: Say) -> Interpretation:
-        from glassllava.interpreter import interpret
+    def interpret(self, sheet: Sheet, say: Say) -> Made:
+        """The house's three calls, with a word before each for whoever waits."""
+        from glassllava.interpreter import conclude, prepare
         from glassllava.literature import NoLiterature
         from glassllava.micrograph.reading import read_micrograph
 
@@ -45,30 +50,125 @@ class Rooms:
             if self._library is None and sheet.level == "high":
                 say("Opening the library")
                 self._library = self._open_library()
-        say("Reading")
+            model, library = self._model, self._library
+        literature = library if library is not None and sheet.level == "high" else NoLiterature()
+        say("Measuring")
         micrograph = read_micrograph(sheet.path, sheet.page, pixel_size=sheet.typed_size)
-        say("Interpreting")
-        library = self._library if sheet.level == "high" and self._library else NoLiterature()
-        return interpret(
+        enquiry = prepare(
             micrograph,
             sheet.sample,
             sheet.question,
             sheet.level,
-            model=self._model,
-            literature=library,
-            library=str(getattr(library, "generation", "")),
+            literature=literature,
+            probe_keys=model.probe_keys,
+            passage_budget=model.passage_budget,
         )
+        say("Asking the model")
+        (reply,) = model.reply([enquiry])
+        interpretation = conclude(
+            enquiry,
+            reply,
+            calibration=model.calibration,
+            library=str(getattr(literature, "generation", "")),
+        )
+        evidence = {
+            "measurements": enquiry.measurements.to_json(),
+            "warnings": list(enquiry.warnings),
+        }
+        return Made(interpretation, evidence, "text")
 
     def close(self) -> None:
-        if (close := getattr(self._library, "close", None)) is not None:
-            close()
-        self._library = None
+        with self._lock:
+            if (close := getattr(self._library, "close", None)) is not None:
+                close()
+            self._library = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An interpretation of an earlier day, and the last word on it."""
+
+    interpretation: Interpretation
+    review: Review | None
+
+
+class DesktopRun:
+    """The desktop's own run: a ledger like any night's, made when the first result is kept.
+
+    Satisfies `session.Archive`. For one thread: the one that made it.
+
+    Raises
+    ------
+    RunUnavailable : from every method, where the folder or the ledger cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ledger: Ledger | None = None
+        self._known: dict[tuple[str, int | None], int] | None = None
+
+    def keep(self, made: Made) -> int:
+        from batch.discovery import Place, printable
+
+        ledger = self._opened(create=True)
+        micrograph = made.interpretation.micrograph
+        path, page = Path(micrograph["path"]), micrograph["page"]
+        (row,) = ledger.discovered([Place(printable(str(path.parent)), printable(path.name), page)])
+        kept = ledger.keep(row.id, made.interpretation, made.evidence, made.wanted)
+        self._last()[(str(path), page)] = kept
+        return kept
+
+    def review(
+        self, interpretation: int, decision: Decision | Literal[""], reason: str, who: str
+    ) -> Review:
+        return self._opened(create=True).review(interpretation, decision, reason, who)
+
+    def last_of(self, micrograph: Micrograph) -> int | None:
+        """The number of the last interpretation of this file and page, if there is one."""
+        return self._last().get((str(micrograph.path), micrograph.page))
+
+    def recall(self, kept: int) -> Recalled:
+        ledger = self._opened(create=False)
+        reviews = ledger.reviews(kept)
+        last = reviews[-1] if reviews and reviews[-1].decision else None
+        return Recalled(ledger.kept(kept).interpretation, last)
+
+    def close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    def _last(self) -> dict[tuple[str, int | None], int]:
+        if self._known is None:
+            self._known = {}
+            if (self._folder / "ledger.sqlite").is_file():
+                self._known = {
+                    (str(row.file), row.page): row.interpretation
+                    for row in self._opened(create=False).rows("done")
+                    if row.interpretation is not None
+                }
+        return self._known
+
+    def _opened(self, *, create: bool) -> Ledger:
+        from batch.ledger import Ledger
+
+        if self._ledger is None:
+            self._ledger = Ledger.open(self._folder, create=create)
+        return self._ledger
+
+
+def is_same(path: Path, recorded: Any) -> bool:
+    """True if the file still holds the bytes that a record's `micrograph` speaks of."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == recorded["sha256"]
 
 
 def open_model(settings: Settings | None) -> VisionModel:
-    from glassllava.model import opening
+    from glassllava.model.opening import ModelSettings
+    from glassllava.model.opening import open_model as opened
 
-    return opening.open_model(settings=settings)
+    settings = settings or Settings()
+    return opened(settings.section("model", ModelSettings).reference, settings=settings)
 
 
 def open_library() -> Literature:

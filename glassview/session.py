@@ -1,66 +1,46 @@
 """The desktop's state: what is open, what is known of it, and what a person decided.
 
 Every change goes through a method of `Session`, which tells its one listener the key of what
-changed. Sample edits and reviews can be undone; a review that is undone is withdrawn by a new row,
-since decisions are never deleted. Knows nothing of widgets, of threads, or of how a review is kept
+changed. Sample edits and reviews can be undone; the undoing of a review is a row of its own, since
+decisions are never deleted. Knows nothing of widgets, of threads, or of how a review is kept
 (`Archive`).
 """
 
 from __future__ import annotations
 
 import getpass
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from batch.ledger import Review
 from glassllava.errors import BadInput, GlassError
 from glassllava.interpretation import Decision, Interpretation
 from glassllava.micrograph.record import Micrograph, PixelSize
 from glassllava.prompt import DEFAULT_QUESTION
-from glassllava.sample import LEVELS, ContextLevel, Sample, read_sample
-
-#: What a folder is searched for; a file that is named directly is tried whatever its name.
-SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
-MOST_FILES = 20_000
-
-ReviewDecision = Literal["accepted", "overruled", "withdrawn"]
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """A person's decision about an interpretation.
-
-    `verdict` is what the person says it is: the record's own where it was accepted.
-    """
-
-    interpretation: str  # sha256 of the record
-    who: str
-    when: str  # ISO 8601 with its zone
-    decision: ReviewDecision
-    verdict: Decision
-    reason: str = ""
+from glassllava.sample import LEVELS, ContextLevel, Sample
 
 
 class Archive(Protocol):
-    """Where interpretations and reviews are kept."""
+    """Where interpretations and reviews are kept; a number names a kept interpretation."""
 
-    def keep(self, interpretation: Interpretation) -> None: ...
+    def keep(self, made: Made) -> int: ...
 
-    def review(self, review: Review) -> None: ...
+    def review(
+        self, interpretation: int, decision: Decision | Literal[""], reason: str, who: str
+    ) -> Review:
+        """Add a decision; an empty one undoes what was decided before."""
+        ...
 
 
-class NoArchive:
-    """Keeps nothing: for a session that is only looked at."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new interpretation, with what the archive needs to judge its reply again."""
 
-    def keep(self, interpretation: Interpretation) -> None:
-        return None
-
-    def review(self, review: Review) -> None:
-        return None
+    interpretation: Interpretation
+    evidence: Mapping[str, Any]
+    wanted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +72,7 @@ class Sheet:
     question: str = DEFAULT_QUESTION
     stage: str = ""  # what a running interpretation is doing; "" when none runs
     interpretation: Interpretation | None = None
+    kept: int | None = None  # the archive's number of the interpretation
     interpretation_trouble: Trouble | None = None
     review: Review | None = None
 
@@ -116,6 +97,7 @@ class _SampleEdit:
 @dataclass(frozen=True, slots=True)
 class _Reviewed:
     key: int
+    kept: int
     before: Review | None
     after: Review
     words: str
@@ -126,11 +108,11 @@ class Session:
 
     def __init__(
         self,
-        archive: Archive | None = None,
+        archive: Archive,
         on_change: Callable[[int | None], None] = lambda key: None,
         who: str | None = None,
     ) -> None:
-        self.archive: Archive = archive or NoArchive()
+        self.archive = archive
         self.on_change = on_change
         self.who = who if who is not None else _person()
         self._sheets: dict[int, Sheet] = {}
@@ -200,16 +182,31 @@ class Session:
             self._sheets[key] = replace(self._sheets[key], **changes)  # type: ignore[arg-type]
             self.on_change(key)
 
-    def concluded(self, key: int, interpretation: Interpretation) -> None:
-        """A new interpretation: kept in the archive, not yet reviewed."""
-        self.archive.keep(interpretation)
+    def concluded(self, key: int, made: Made) -> None:
+        """A new interpretation: kept in the archive, not yet reviewed.
+
+        Where it cannot be kept it is shown all the same, with the reason.
+        """
+        kept, trouble = None, None
+        try:
+            kept = self.archive.keep(made)
+        except GlassError as error:
+            trouble = Trouble(f"This interpretation is not kept: {error.what}", error.remedy)
         self.update(
             key,
-            interpretation=interpretation,
-            interpretation_trouble=None,
+            interpretation=made.interpretation,
+            kept=kept,
+            interpretation_trouble=trouble,
             review=None,
             stage="",
         )
+
+    def recalled(
+        self, key: int, kept: int, interpretation: Interpretation, review: Review | None
+    ) -> None:
+        """An interpretation of an earlier day; a newer one is not replaced."""
+        if key in self._sheets and self._sheets[key].interpretation is None:
+            self.update(key, interpretation=interpretation, kept=kept, review=review)
 
     # -- what a person does --------------------------------------------------------------------
 
@@ -225,35 +222,32 @@ class Session:
         self._put_samples(edit.after)
         self._remember(edit)
 
-    def review(
-        self, decision: ReviewDecision, *, verdict: Decision | None = None, reason: str = ""
-    ) -> Review:
-        """Accept or overrule the interpretation that is shown.
+    def review(self, decision: Decision, reason: str = "") -> Review:
+        """Accept the interpretation that is shown (its own decision), or overrule it (another).
 
         Raises
         ------
         BadInput : where there is none, or an overruling has no reason.
+        RunUnavailable : where the decision cannot be kept.
         """
         sheet = self.sheet
         if sheet is None or sheet.interpretation is None:
             raise BadInput(
                 "There is no interpretation to review", remedy="Interpret the micrograph first."
             )
-        if decision == "overruled" and not reason.strip():
+        if sheet.kept is None:
+            raise BadInput(
+                "This interpretation is not kept, so that it cannot be reviewed",
+                remedy="Interpret the micrograph again.",
+            )
+        accepts = decision == sheet.interpretation.verdict.decision
+        if not accepts and not reason.strip():
             raise BadInput(
                 "An overruling needs its reason", remedy="Say in a few words what is wrong."
             )
-        made = sheet.interpretation
-        review = Review(
-            interpretation=made.sha256(),
-            who=self.who,
-            when=_now(),
-            decision=decision,
-            verdict=verdict or made.verdict.decision,
-            reason=reason.strip(),
-        )
-        self.archive.review(review)
-        self._remember(_Reviewed(sheet.key, sheet.review, review, decision))
+        review = self.archive.review(sheet.kept, decision, reason.strip(), self.who)
+        words = "accept" if accepts else "overrule"
+        self._remember(_Reviewed(sheet.key, sheet.kept, sheet.review, review, words))
         self.update(sheet.key, review=review)
         return review
 
@@ -275,15 +269,7 @@ class Session:
         if isinstance(command, _SampleEdit):
             self._put_samples(command.before)
         else:
-            back = command.before
-            row = (
-                replace(back, when=_now(), who=self.who)
-                if back
-                else replace(
-                    command.after, when=_now(), who=self.who, decision="withdrawn", reason="undone"
-                )
-            )
-            self._put_review(command, row, back)
+            self._put_review(command, command.before)
         self._undone.append(self._done.pop())
         self.on_change(None)
 
@@ -294,8 +280,7 @@ class Session:
         if isinstance(command, _SampleEdit):
             self._put_samples(command.after)
         else:
-            again = replace(command.after, when=_now(), who=self.who)
-            self._put_review(command, again, again)
+            self._put_review(command, command.after)
         self._done.append(self._undone.pop())
         self.on_change(None)
 
@@ -307,81 +292,15 @@ class Session:
         for key, (sample, origin) in values.items():
             self.update(key, sample=sample, sample_origin=origin)
 
-    def _put_review(self, command: _Reviewed, row: Review, shown: Review | None) -> None:
-        self.archive.review(row)
+    def _put_review(self, command: _Reviewed, shown: Review | None) -> None:
+        """Make `shown` the last word on an interpretation, by a new row."""
+        decision, reason = (shown.decision, shown.reason) if shown else ("", "")
+        row = self.archive.review(command.kept, decision, reason, self.who)
         sheet = self._sheets.get(command.key)
-        made = sheet.interpretation if sheet else None
-        # A newer interpretation has taken the place of the reviewed one: the row is kept, but
-        # it says nothing of what is shown now.
-        if made is not None and made.sha256() == row.interpretation:
-            self.update(command.key, review=shown)
-
-
-def find_micrographs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
-    """Files as named, folders as what lies in them and below, in the order people expect.
-
-    Hidden files and folders are passed over, links to folders are not followed.
-
-    Raises
-    ------
-    BadInput : for a path that is not there, or folders without a single micrograph.
-    """
-    found: dict[Path, None] = {}
-    folders = []
-    for given in paths:
-        path = Path(given).absolute()
-        if path.is_dir():
-            folders.append(path)
-            found.update(dict.fromkeys(_in_folder(path)))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise BadInput("There is no such file or folder", where=path, remedy="Check the path.")
-    if folders and not found:
-        raise BadInput(
-            "There is no micrograph in this folder",
-            where=folders[0],
-            remedy=f"Files that end in {', '.join(sorted(SUFFIXES))} are looked for.",
-        )
-    return tuple(found)[:MOST_FILES]
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for at, below, names in os.walk(folder):
-        here = Path(at)
-        below[:] = sorted((n for n in below if not n.startswith(".")), key=natural)
-        found += [
-            here / name
-            for name in sorted(names, key=natural)
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
-        if len(found) > MOST_FILES:
-            break
-    return found
-
-
-def natural(name: str) -> tuple[object, ...]:
-    """A sort key by which image_2 comes before image_10."""
-    return tuple(
-        (1, int(part), "") if part.isdigit() else (0, 0, part)
-        for part in re.split(r"(\d{1,18})", name.casefold())
-        if part
-    )
-
-
-def sample_beside(path: Path) -> tuple[Sample, str, Trouble | None]:
-    """The sample that lies beside a micrograph: NAME.sample.toml, else sample.toml.
-
-    Returns the sample, the name of its file ("" for none) and why that file could not be used.
-    """
-    for file in (path.with_name(f"{path.stem}.sample.toml"), path.with_name("sample.toml")):
-        if file.is_file():
-            try:
-                return read_sample(file), file.name, None
-            except GlassError as error:
-                return Sample(), file.name, Trouble.of(error)
-    return Sample(), "", None
+        # A newer interpretation may have taken the place of the reviewed one: the row is kept,
+        # but it says nothing of what is shown now.
+        if sheet is not None and sheet.kept == command.kept:
+            self.update(command.key, review=row if shown else None)
 
 
 def level_named(name: str) -> ContextLevel:
@@ -397,7 +316,3 @@ def _person() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
         return "unknown"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

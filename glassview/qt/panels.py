@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from glassllava.prompt import DEFAULT_QUESTION
 from glassllava.sample import LEVELS, Sample
-from glassview.presenter import MetadataRow, PassageRow
+from glassview.evidence import MetadataRow, PassageRow
 from glassview.session import Trouble
 
 _LEVEL_TIPS = {

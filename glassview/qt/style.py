@@ -6,6 +6,8 @@ blindness can tell apart; each has a shape of its own all the same.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPainter, QPalette, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QApplication
@@ -29,6 +31,8 @@ TONES: dict[Tone, str] = {
     "artefact": "#b9a7e8",
     "plain": "#6b7684",
 }
+
+_CHEVRON = Path(__file__).with_name("chevron.png").as_posix()
 
 _SHEET = f"""
 * {{ outline: none; }}
@@ -91,6 +95,8 @@ QComboBox QAbstractItemView {{
     background: {RAISED}; border: 1px solid {LINE};
     selection-background-color: {ACCENT}; selection-color: {ON_ACCENT};
 }}
+QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox::down-arrow {{ image: url("{_CHEVRON}"); width: 12px; height: 12px; }}
 QTabBar {{ background: transparent; }}
 QTabBar::tab {{
     background: transparent; color: {QUIET}; padding: 9px 12px 8px 12px; border: none;

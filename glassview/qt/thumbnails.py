@@ -89,7 +89,9 @@ class _Model(QAbstractListModel):
 
 class _Delegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:  # noqa: N802
-        width = max(96, option.rect.width() or self.parent().viewport().width())  # type: ignore[attr-defined]
+        view = self.parent()
+        assert isinstance(view, QListView)
+        width = max(96, option.rect.width() or view.viewport().width())
         return QSize(width, round((width - 20) * 0.72) + 36)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
