@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _MARK = "current.json"
 _COLLECTION = "passages"
 _BATCH = 1000  # Chroma takes at most 5,461
-_NEVER = 2**53  # "removed" of a passage that is alive: Chroma's metadata holds no null
 _ASKED_AT_OPENING = 256
 
 
@@ -122,8 +121,11 @@ class Index:
             self._add(holdings, changed)
             self._write_mark()
 
-    def nearest(self, vector: np.ndarray, count: int, generation: int) -> list[int]:
+    def nearest(self, vector: np.ndarray, count: int, generation: int | None) -> list[int]:
         """Row numbers of the passages nearest to a unit vector, nearest first.
+
+        `generation` leaves out what was not alive then; None asks all (filtering costs Chroma
+        some twenty times the search itself).
 
         Raises
         ------
@@ -137,12 +139,14 @@ class Index:
                 VectorStoreQuery,
             )
 
-            alive = MetadataFilters(
-                filters=[
-                    MetadataFilter(key="added", value=generation, operator=FilterOperator.LTE),
-                    MetadataFilter(key="removed", value=generation, operator=FilterOperator.GT),
-                ]
-            )
+            alive = None
+            if generation is not None:
+                alive = MetadataFilters(
+                    filters=[
+                        MetadataFilter(key="added", value=generation, operator=FilterOperator.LTE),
+                        MetadataFilter(key="removed", value=generation, operator=FilterOperator.GT),
+                    ]
+                )
             answer = self._store.query(
                 VectorStoreQuery(
                     query_embedding=vector.tolist(), similarity_top_k=count, filters=alive
@@ -260,7 +264,7 @@ def _metadata(holdings: Holdings, index: int) -> dict[str, Any]:
     vector = hashlib.sha256(holdings.vectors[index].tobytes()).hexdigest()[:16]
     return {
         "added": item.added,
-        "removed": _NEVER if item.removed is None else item.removed,
+        "removed": int(holdings.removed[index]),
         "digest": item.digest[:16],
         "vector": vector,
     }

@@ -258,13 +258,14 @@ class Library:
     def _candidates(
         self, loaded: _Loaded, vector: np.ndarray, count: int, generation: int
     ) -> list[int]:
+        alive = loaded.holdings.alive(generation)
         if self._index is not None:
             try:
-                rows = self._index.nearest(vector, count, generation)
+                at = None if alive.all() else generation
+                rows = self._index.nearest(vector, count, at)
                 return [loaded.by_row[row] for row in rows]
             except (IndexFailed, KeyError) as error:
                 self._give_up(IndexFailed(str(error)))
-        alive = loaded.holdings.alive(generation)
         best = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
         return [int(index) for index in best]
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FILE = "manifest.sqlite"
 _SCHEMA = 1
+#: "removed" of a passage that is alive, where null cannot stand.
+NEVER = 2**53
 _TABLES = """
 CREATE TABLE state (generation INTEGER NOT NULL);
 INSERT INTO state VALUES (0);
@@ -58,22 +60,30 @@ class StoredPassage:
 class Holdings:
     """Everything that was ever in the library and was not purged, at one generation.
 
-    `vectors` is (n, 384) float32, a row for each of `passages`, in order of row number.
+    `vectors` is (n, 384) float32, a row for each of `passages`, in order of row number; `added`
+    and `removed` are (n,) int64 generations.
     """
 
     generation: int
     passages: tuple[StoredPassage, ...]
     vectors: np.ndarray
+    added: np.ndarray
+    removed: np.ndarray
+
+    @classmethod
+    def of(
+        cls, generation: int, passages: tuple[StoredPassage, ...], vectors: np.ndarray
+    ) -> Holdings:
+        added = np.array([item.added for item in passages], np.int64)
+        removed = np.array(
+            [NEVER if item.removed is None else item.removed for item in passages], np.int64
+        )
+        return cls(generation, passages, vectors, added, removed)
 
     def alive(self, generation: int) -> np.ndarray:
         """(n,) bool: which passages a search pinned at `generation` may return."""
-        return np.array(
-            [
-                item.added <= generation and (item.removed is None or item.removed > generation)
-                for item in self.passages
-            ],
-            dtype=bool,
-        )
+        alive: np.ndarray = (self.added <= generation) & (self.removed > generation)
+        return alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +241,7 @@ class Manifest:
             vectors = np.array([np.frombuffer(row[-1], "<f4") for row in rows], np.float32)
         except ValueError as error:
             raise self._damaged(error) from error
-        return Holdings(generation, passages, vectors)
+        return Holdings.of(generation, passages, vectors)
 
     def documents(self) -> list[DocumentRow]:
         """What the library holds now, the primer first."""

@@ -175,6 +175,9 @@ DAMAGE = {
     "a mark that points out": lambda folder: (folder / "index" / "current.json").write_text(
         '{"folder": "../../elsewhere"}'
     ),
+    "a graph file of rubbish": lambda folder: next(
+        (folder / "index").glob("chroma-*/*/data_level0.bin")
+    ).write_bytes(b"rubbish " * 50),
     "everything gone": lambda folder: shutil.rmtree(folder / "index"),
 }
 

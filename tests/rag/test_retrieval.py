@@ -95,7 +95,7 @@ def small(vectors, texts):
     )
     rows = np.zeros((len(vectors), DIMENSIONS), np.float32)
     rows[:, :3] = vectors
-    return Holdings(1, items, rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    return Holdings.of(1, items, rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def test_twins_are_folded_and_shared_words_break_ties():
