@@ -69,6 +69,11 @@ NO_EDGES = frozenset(
         "leached_layer",
     ]
 )
+#: Soft low contrast is lost behind these.
+SOFT = frozenset(["knot", "cord", "tin_side", "weathering_stain", "phase_sep_interconnected"])
+DROWNS_SOFT = frozenset(
+    ["art_curtaining", "art_noise", "art_charging_dark", "art_charging_bright", "art_saturation"]
+)
 NEEDS_EDGES = frozenset({"art_charging_drift", "art_defocus", "art_astigmatism", "art_edge_effect"})
 SE_ONLY = frozenset(
     {"art_charging_bright", "art_charging_dark", "art_contamination_rectangle", "art_edge_effect"}

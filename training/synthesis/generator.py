@@ -58,6 +58,24 @@ FAMILIES: Mapping[str, float] = {
     "clean": 11,
 }
 
+#: Fields without room for a fine texture of another kind.
+_WHOLE = frozenset(
+    [
+        "gc_lithium_disilicate",
+        "gc_las",
+        "gc_fluorapatite",
+        "gc_cordierite",
+        "gc_leucite",
+        "nanopore_network",
+        "phase_sep_interconnected",
+        "phase_sep_droplet",
+        "foam_cell",
+        "open_porosity",
+        "abrasion",
+        "waste_phase",
+    ]
+)
+_FINE = frozenset(["opacifier_crystal", "open_porosity", "weathering_stain", "pit"])
 #: Painted first (whole-field textures) and last; all else between.
 _ORDER: Mapping[str, int] = {
     "open_porosity": 0,
@@ -197,6 +215,7 @@ def _choose(plan: Plan, rng: Rng) -> _Field:
             and detector in p.detectors
             and p.pixel_size[0] <= scale <= p.pixel_size[1]
             and not (family == "fibre" and p.key != "dust_particle")
+            and not (p.key in _FINE and lead.key in _WHOLE)
         ]
         # Cracks fit every scale: without this they would be the answer wherever two are seen.
         odds = np.array([0.45 if p.key == "crack_through" else 1.0 for p in others])
@@ -222,6 +241,7 @@ def _draw_artefacts(rng: Rng, view: str, detector: str, scale: float, lead: str)
         and scale <= artefacts.FINEST.get(key, 1.0)
         and not (detector == "BSE" and key in artefacts.SE_ONLY)
         and not (key in artefacts.NEEDS_EDGES and lead in artefacts.NO_EDGES)
+        and not (key in artefacts.DROWNS_SOFT and lead in artefacts.SOFT)
         and not (key == "art_drift_skew" and lead not in artefacts.KNOWN_SHAPE)
         and not (key == "art_saturation" and lead == "featureless_surface")
     ]
