@@ -29,12 +29,15 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     Raises
     ------
     UnreadableMicrograph : where the pixels must be read and cannot be.
+    ValueError : for pixels that are not the whole frame of this micrograph.
     """
     from glassllava.measurement import cracks, pores, regions
     from glassllava.measurement.ruler import Ruler
     from glassllava.micrograph import reading
 
     frame = reading.grey(micrograph) if pixels is None else reading.as_grey(pixels)
+    if frame.shape != (micrograph.height, micrograph.width):
+        raise ValueError(f"the whole frame is wanted, and these pixels are {frame.shape}")
     rows = micrograph.specimen_rows
     specimen = frame[rows]
     if min(specimen.shape) < _SMALLEST:

@@ -24,6 +24,7 @@ _ROW_SHARE = 0.3  # every row of a bar has at least this share, text and logo in
 _MEAN_SHARE = 0.55
 _TEXT_CROSSINGS = 8  # changes between paper and ink along a row of text
 _TEXT_ROWS = 0.08
+_PURE_ROWS = 0.1  # of a bar that went through JPEG: those between its lines of text
 
 
 def first_row_wanted(height: int) -> int:
@@ -72,6 +73,8 @@ def _top(values: np.ndarray[Any, Any], height: int, tolerance: float) -> int | N
             continue
         if share[row:end].mean() < _MEAN_SHARE:
             continue
+        if tolerance and np.mean(share[row:end] >= 0.97) < _PURE_ROWS:
+            continue  # a quiet dark body: nowhere as even as the margins of a bar
         if _has_text(values[row:end], level):
             return row
     return None

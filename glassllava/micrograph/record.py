@@ -157,4 +157,5 @@ class Micrograph:
             "beam": asdict(self.beam),
             "instrument": asdict(self.instrument),
             "databar": asdict(self.databar) if self.databar else None,
+            "sources": dict(self.sources),
         }

@@ -122,3 +122,11 @@ def test_one_bad_file_among_several_does_not_hide_the_others(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told[0]["error"]["kind"] == "UnreadableMicrograph"
     assert told[1]["micrograph"]["width"] == 256
+
+
+def test_one_pixel_is_read_and_not_measured(tmp_path, capsys):
+    path = write.write_tiff(tmp_path / "a.tif", np.array([[3]], np.uint8))
+    assert main(["measure", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["measurements"] == []
+    assert any("too few" in warning for warning in told["warnings"])

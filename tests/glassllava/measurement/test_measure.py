@@ -213,6 +213,12 @@ def test_pixels_that_are_not_square():
     assert ruler.metres(1) == pytest.approx(4e-9)
 
 
+def test_pixels_of_another_frame_are_refused():
+    picture = drawn(np.full((300, 400), 120.0), 5)
+    with pytest.raises(ValueError, match="whole frame"):
+        measure(record(picture), picture[:200])
+
+
 def test_what_cannot_be_judged_is_not_measured():
     tiny = np.zeros((10, 10), np.uint8)
     assert measure(record(tiny), tiny).measurements == ()

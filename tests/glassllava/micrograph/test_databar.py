@@ -50,6 +50,18 @@ def test_no_bar_where_there_is_none():
         assert find(picture) is None
 
 
+def test_a_quiet_dark_body_under_a_charging_streak_is_no_bar():
+    rng = np.random.default_rng(5)
+    body = ndimage.gaussian_filter(rng.normal(0, 1, (480, 720)), 1.5)
+    picture = 45 + 2.5 * body / body.std()
+    picture[:300] += 60
+    picture[390:393] = 170
+    for row in (410, 430, 440, 450, 460):
+        for column in rng.integers(0, 700, 12):
+            picture[row : row + 9, column : column + 9] = 200
+    assert find(np.clip(picture, 0, 255).astype(np.uint8)) is None
+
+
 @pytest.mark.parametrize(
     "picture",
     [
