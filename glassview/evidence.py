@@ -174,12 +174,13 @@ def verdict_card(sheet: Sheet) -> VerdictCard | None:
                 else "; never decided at this context level"
             )
     decision = decided(made, sheet.review)
-    title = DECISION_WORDS[decision]
     if decision != verdict.decision:
-        title += f" (the record says {DECISION_WORDS[verdict.decision].lower()})"
+        subtitle = (
+            f"Overruled; judged {DECISION_WORDS[verdict.decision].lower()} before. {subtitle}"
+        )
     return VerdictCard(
         tone=decision,
-        title=title,
+        title=DECISION_WORDS[decision],
         subtitle=subtitle,
         probability=verdict.probability,
         threshold=verdict.threshold,

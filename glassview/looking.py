@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
 MOST_FILES = 20_000
 
+#: Pixels from which a thumbnail is made of some of them only.
+_LARGE = 20_000_000
 _BINS = 128
 _THUMBNAIL = 320
 _ENOUGH = 400_000  # pixels for a histogram
@@ -136,7 +138,9 @@ def sample_beside(path: Path) -> Beside:
 
 
 def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture, Beside]:
-    """Read one micrograph for the screen; its hash is left for the interpretation.
+    """Read one micrograph for the screen, quickly.
+
+    A databar that no tag gives is left for `with_databar`, the hash for the interpretation.
 
     Raises
     ------
@@ -144,17 +148,50 @@ def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture
     """
     from glassllava.micrograph import reading
 
-    micrograph = reading.read_micrograph(path, page, pixel_size=typed, with_hash=False)
+    micrograph = reading.read_micrograph(
+        path, page, pixel_size=typed, with_hash=False, with_databar=False
+    )
     grey = reading.grey(micrograph)
-    rows = grey[micrograph.specimen_rows]
-    specimen = rows if rows.size else grey
-    shown = reading.display_range(specimen)
-    counts, span = _histogram(specimen, shown)
+    shown, counts, span = _contrast(grey, micrograph)
     picture = Picture(micrograph, grey, codes(grey, shown), shown, counts, span)
     return picture, sample_beside(path)
 
 
-def _histogram(grey: Array, shown: tuple[float, float]) -> tuple[tuple[float, ...], Any]:
+def with_databar(picture: Picture) -> Picture:
+    """The picture with the databar that stands in its pixels; itself where there is none.
+
+    Raises
+    ------
+    UnreadableMicrograph : where the file has gone meanwhile.
+    """
+    from glassllava.micrograph import reading
+
+    before = picture.micrograph
+    typed = before.pixel_size if before.pixel_size and before.pixel_size.source == "typed" else None
+    found = reading.read_micrograph(before.path, before.page, pixel_size=typed, with_hash=False)
+    if found.databar is None:
+        return picture
+    micrograph = replace(before, databar=found.databar)
+    shown, counts, span = _contrast(picture.grey, micrograph)
+    return replace(picture, micrograph=micrograph, shown=shown, counts=counts, span=span)
+
+
+def _contrast(
+    grey: Array, micrograph: Micrograph
+) -> tuple[tuple[float, float], tuple[float, ...], tuple[float, float]]:
+    """The display range, the histogram and its span, of the specimen alone."""
+    from glassllava.micrograph import reading
+
+    rows = grey[micrograph.specimen_rows]
+    specimen = rows if rows.size else grey
+    shown = reading.display_range(specimen)
+    counts, span = _histogram(specimen, shown)
+    return shown, counts, span
+
+
+def _histogram(
+    grey: Array, shown: tuple[float, float]
+) -> tuple[tuple[float, ...], tuple[float, float]]:
     """Counts over the values that occur, but not over outliers far from what is shown."""
     stride = max(1, int(np.sqrt(grey.size / _ENOUGH)))
     values = grey[::stride, ::stride].ravel().astype(np.float64)
@@ -186,7 +223,9 @@ def thumbnail(path: Path, page: int | None = None) -> tuple[Array, Micrograph, B
     """
     from glassllava.micrograph import reading
 
-    micrograph = reading.read_micrograph(path, page, with_hash=False)
+    micrograph = reading.read_micrograph(path, page, with_hash=False, with_databar=False)
+    if micrograph.width * micrograph.height <= _LARGE and micrograph.databar is None:
+        micrograph = reading.read_micrograph(path, page, with_hash=False)
     return (
         thumbnail_of(reading.grey(micrograph), micrograph),
         micrograph,
@@ -207,7 +246,7 @@ def thumbnail_of(grey: Array, micrograph: Micrograph) -> Array:
     height, width = (side // step * step for side in specimen.shape)
     if not (height and width):
         return reading.to_8bit(specimen[::step, ::step], shown)
-    if specimen.size > 20_000_000:
+    if specimen.size > _LARGE:
         # A mean of every pixel of a large file takes seconds; of a sixteenth it looks the same.
         fine = max(1, step // 4)
         return reading.to_8bit(_means(specimen[::fine, ::fine], step // fine), shown)

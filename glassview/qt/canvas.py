@@ -124,6 +124,23 @@ class PictureItem(QGraphicsItem):
         return image
 
 
+class _Outline(QGraphicsPathItem):
+    """An outline with a dark edge, so that it is seen on bright and on dark ground alike."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        edge = QPen(QColor(10, 12, 15, 170), self.pen().widthF() + 1.8)
+        edge.setCosmetic(True)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(edge)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawPath(self.path())
+        painter.setPen(self.pen())
+        painter.setBrush(self.brush())
+        painter.drawPath(self.path())
+
+
 class Canvas(QGraphicsView):
     """Shows one picture; the wheel zooms at the cursor, a drag pans."""
 
@@ -195,7 +212,7 @@ class Canvas(QGraphicsView):
             self.scene().removeItem(outline)
         self._outlines = {}
         for overlay in overlays:
-            item = QGraphicsPathItem(_outline(overlay))
+            item = _Outline(_outline(overlay))
             item.setPen(_pen(overlay.tone, 1.6))
             item.setZValue(1)
             item.setData(0, overlay.tone)

@@ -115,16 +115,37 @@ class Stage:
         window.put_pages(presenter.page_choices(micrograph), micrograph.page)
         self.on_shown(key)
         array = picture.codes.array
+        self._jobs.forget("databar")
+        if micrograph.databar is None:
+            self._jobs.run(
+                "later",
+                "databar",
+                lambda say: looking.with_databar(picture),
+                lambda found: self._databar_found(key, picture, found),
+                lambda trouble: None,  # contrast goes on counting the whole frame
+            )
         self._jobs.run(
-            "look",
+            "later",
             "means",
             lambda say: tiles.mean_levels(array),
-            lambda means: self._put_means(picture, means),
+            lambda means: self._put_means(array, means),
             lambda trouble: None,  # the strides go on being shown; the log has the reason
         )
 
-    def _put_means(self, picture: looking.Picture, means: Any) -> None:
-        if picture is self.picture:
+    def _databar_found(self, key: int, before: looking.Picture, found: looking.Picture) -> None:
+        if before is not self.picture or found is before:
+            return
+        self.picture = found
+        self._pictures[self._wanted] = found
+        window = self._window
+        window.contrast.put(found.counts, found.span, *self._range)
+        if self._range == before.shown:
+            self._auto()
+        window.metadata.put(evidence.metadata(found.micrograph))
+        self._known(key, found.micrograph, looking.sample_beside(found.micrograph.path))
+
+    def _put_means(self, array: Any, means: Any) -> None:
+        if self.picture is not None and array is self.picture.codes.array:
             self._window.canvas.put_means(means)
 
     # -- thumbnails ----------------------------------------------------------------------------

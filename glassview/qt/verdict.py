@@ -39,15 +39,13 @@ class Gauge(QWidget):
         super().__init__(parent)
         self._probability: float | None = None
         self._threshold: float | None = None
-        self._colour = QColor(TEXT)
         self.setFixedHeight(34)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         return QSize(200, 34)
 
-    def put(self, probability: float | None, threshold: float | None, colour: str) -> None:
+    def put(self, probability: float | None, threshold: float | None) -> None:
         self._probability, self._threshold = probability, threshold
-        self._colour = QColor(colour)
         self.setVisible(probability is not None)
         self.update()
 
@@ -67,7 +65,7 @@ class Gauge(QWidget):
             painter.setBrush(band)
             painter.drawRect(QRectF(6 + (1 - reach) * width, y - 3, (2 * reach - 1) * width, 6))
         x = 6 + self._probability * width
-        painter.setBrush(self._colour)
+        painter.setBrush(QColor(TEXT))
         painter.setPen(QPen(QColor(RAISED), 2))
         painter.drawEllipse(QRectF(x - 7, y - 7, 14, 14))
         font = self.font()
@@ -180,7 +178,16 @@ class VerdictPanel(Page):
         self.note = words("", "warning")
         self.reasons = words("", selectable=True)
         self.rules = words("", "quiet", selectable=True)
-        for widget in (self.subtitle, self.gauge, self.note, self.reasons, self.rules):
+        self.answer_head, self.answer = section("Answer"), words("", selectable=True)
+        for widget in (
+            self.subtitle,
+            self.gauge,
+            self.note,
+            self.reasons,
+            self.rules,
+            self.answer_head,
+            self.answer,
+        ):
             layout.addWidget(widget)
         layout.addWidget(self._review_box())
         self.findings = QVBoxLayout()
@@ -190,15 +197,12 @@ class VerdictPanel(Page):
         layout.addLayout(self.findings)
         self.absent = words("", "quiet", selectable=True)
         layout.addWidget(self.absent)
-        self.answer_head, self.answer = section("Answer"), words("", selectable=True)
         self.description_head = section("Description")
         self.description = words("", selectable=True)
         self.warnings_head = section("Warnings")
         self.warnings = words("", "warning", selectable=True)
         self.small_print = words("", "quiet", selectable=True)
         for widget in (
-            self.answer_head,
-            self.answer,
             self.description_head,
             self.description,
             self.warnings_head,
@@ -282,7 +286,7 @@ class VerdictPanel(Page):
         self.shape.setPixmap(mark_pixmap(card.tone, 22))
         self.title.setText(card.title)
         self.title.setStyleSheet(f"color: {TONES[card.tone]};")
-        self.gauge.put(card.probability, card.threshold, TONES[card.tone])
+        self.gauge.put(card.probability, card.threshold)
         _say(self.subtitle, card.subtitle)
         _say(self.note, card.note)
         _say(self.reasons, "\n".join(_sentence(reason) for reason in card.reasons))
