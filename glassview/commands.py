@@ -86,19 +86,28 @@ def demo(args: argparse.Namespace) -> int:
         announced = _announced(folder)
     for note in result.notes:
         print(note, file=sys.stderr)
-    failed = {Path(failure.path).name: failure.reason for failure in result.failures}
-    for name, reason in sorted(failed.items()):
-        meant = "as announced" if name in announced else "which was not meant"
-        print(f"{name} could not be read, {meant}: {reason}", file=sys.stderr)
-    for name in sorted(announced - failed.keys()):
-        print(f"{name} was meant to fail, and did not.", file=sys.stderr)
+    as_announced = _tell_failures(
+        {Path(failure.path).name: failure.reason for failure in result.failures}, announced
+    )
     counts = f"{result.done} interpreted, {result.failed} failed"
     print(f"{result.discovered} micrographs: {counts}, in {result.seconds:.0f} s")
     if result.report is None:
         print("No report was written.", file=sys.stderr)
         return 1
     print(result.report.resolve())
-    return 0 if failed.keys() == announced and not result.partial else 1
+    return 0 if as_announced and not result.partial else 1
+
+
+def _tell_failures(failed: dict[str, str], announced: set[str]) -> bool:
+    """Tell what could not be read, by name and reason; whether it is exactly what was announced."""
+    import sys
+
+    for name, reason in sorted(failed.items()):
+        meant = "as announced" if name in announced else "which was not meant"
+        print(f"{name} could not be read, {meant}: {reason}", file=sys.stderr)
+    for name in sorted(announced - failed.keys()):
+        print(f"{name} was meant to fail, and did not.", file=sys.stderr)
+    return failed.keys() == announced
 
 
 def _announced(folder: Path) -> set[str]:

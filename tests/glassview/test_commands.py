@@ -1,4 +1,4 @@
-"""ask and doctor, on a tiny micrograph with the scripted model."""
+"""ask, doctor and demo, with the scripted model."""
 
 from __future__ import annotations
 
@@ -98,3 +98,50 @@ def test_doctor_says_where_it_cannot_write(tmp_path: Path) -> None:
     refused = _folder("data folder", file / "below")
     assert refused.state == "missing"
     assert "GLASSVIEW_DATA_DIR" in refused.remedy
+
+
+@pytest.mark.parametrize(
+    ("failed", "as_announced"),
+    [
+        ({"torn.tif"}, True),
+        ({"torn.tif", "good.tif"}, False),
+        (set(), False),
+        ({"good.tif"}, False),
+    ],
+)
+def test_demo_expects_the_announced_failures_and_no_other(
+    failed: set[str], as_announced: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from glassview.commands import _tell_failures
+
+    assert _tell_failures(dict.fromkeys(failed, "why"), {"torn.tif"}) is as_announced
+    assert ("not meant" in capsys.readouterr().err) is ("good.tif" in failed)
+
+
+def test_the_announced_file_is_bundled_and_cannot_be_read() -> None:
+    from importlib import resources
+
+    from glassllava.errors import UnreadableMicrograph
+    from glassllava.micrograph.reading import pixels, read_micrograph
+    from glassview.commands import _announced
+
+    folder = Path(str(resources.files("glassview"))) / "demo"
+    for path in folder.glob("*.tif"):
+        if path.name in _announced(folder):
+            with pytest.raises(UnreadableMicrograph):
+                pixels(read_micrograph(path))
+        else:
+            read_micrograph(path, with_hash=False)
+
+
+@pytest.mark.proof
+def test_demo_leaves_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLASSVIEW_MODEL__REFERENCE", "scripted")
+    assert cli.main(["demo", "-o", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    report = Path(out.splitlines()[-1])
+    assert report == (tmp_path / "run" / "report.pdf").resolve()
+    assert report.read_bytes().startswith(b"%PDF-")
+    assert "synthetic" in err
