@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from glassllava import features
+from glassllava import features, prompt
 from glassllava.errors import MissingPart, ModelUnavailable
 from glassllava.model.tower import CELL, Conv, Tower, TowerConfig
 
@@ -34,8 +34,8 @@ TEMPLATE = (
     "{% else %} ASSISTANT: {{ message['content'][0]['text'] }}</s>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %} ASSISTANT:{% endif %}"
 )
-#: Phrases of the prompt that are one piece each: sixteen probes then cost three pieces a probe.
-_PHRASES = ("Is there any", "? Answer yes or no.", " ASSISTANT:", "USER:")
+#: Phrases of the prompt that are one piece each: a probe then costs two pieces, not fourteen.
+_PHRASES = (" ASSISTANT:", "USER:", prompt.DEFAULT_QUESTION, prompt._VERDICT, prompt._DESCRIBE)
 
 
 def imagenet_weights() -> Path:
@@ -104,8 +104,8 @@ def make_processor(texts: Iterable[str], pieces: int, image_size: int = 448) -> 
     # One piece each, whatever the texts hold.
     answers = ["yes", "no", "Yes", "No", " yes", " no", " Yes", " No"] * 100_000
     tokenizer.train_from_iterator([*texts, *answers], trainer)
-    names = [f" {name}" for name in features.PARENTS.values()]
-    tokenizer.add_tokens([AddedToken(p, normalized=False) for p in (*_PHRASES, *names)])
+    phrases = [*_PHRASES, *(prompt.probe_text(key) for key in features.PARENTS)]
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
     fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token="<pad>",  # noqa: S106  # a piece of text
@@ -134,7 +134,13 @@ def make_processor(texts: Iterable[str], pieces: int, image_size: int = 448) -> 
 
 
 def make_llava(
-    processor: LlavaProcessor, *, layers: int, width: int, heads: int, image_size: int = 448
+    processor: LlavaProcessor,
+    *,
+    layers: int,
+    width: int,
+    heads: int,
+    labels: int = len(features.PARENTS),
+    image_size: int = 448,
 ) -> LlavaForConditionalGeneration:
     """An untrained LLaVA of that size around the tower and the processor's tokenizer."""
     from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
@@ -154,7 +160,7 @@ def make_llava(
         pad_token_id=tokenizer.pad_token_id,
     )
     config = LlavaConfig(
-        vision_config=TowerConfig(image_size=image_size, labels=len(features.PARENTS)),
+        vision_config=TowerConfig(image_size=image_size, labels=labels),
         text_config=text,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         image_seq_length=(image_size // CELL) ** 2,

@@ -1,7 +1,7 @@
 """The embedded checkpoint's eye: EfficientNet-Lite0 as a vision tower of LLaVA.
 
-Fully convolutional, batch normalisation folded into the convolutions, so that a picture of any
-multiple of 64 pixels becomes one token a 64-pixel cell. A token is what the cell holds (mean and
+Fully convolutional, batch normalisation folded into the convolutions; a picture of any multiple of
+112 pixels becomes one token a 112-pixel cell. A token is what the cell holds (mean and
 maximum of the last block and of the finer stage before it) and, the same in every cell, what a
 multi-label head sees on the whole picture. Importing this module registers the tower with
 AutoConfig and AutoModel; plain transformers refuses the checkpoint until then. Knows no prompt.
@@ -28,7 +28,7 @@ _STAGES = (
 #: Blocks up to here are the early ones: stride 16, 112 channels.
 EARLY_BLOCKS = 11
 EARLY_CHANNELS, LATE_CHANNELS = 112, 320
-CELL = 64
+CELL = 112
 TOKEN = 2 * LATE_CHANNELS + 2 * EARLY_CHANNELS
 
 
@@ -76,7 +76,7 @@ class Block(nn.Module):
 
 
 class Tower(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Pixels (B, 3, H, W), H and W multiples of 64, to tokens (B, H/64 · W/64, hidden_size)."""
+    """Pixels (B, 3, H, W), H and W multiples of 112, to tokens (B, H/112 · W/112, hidden_size)."""
 
     config_class = TowerConfig
     main_input_name = "pixel_values"
@@ -110,8 +110,9 @@ class Tower(PreTrainedModel):  # type: ignore[no-untyped-call]
         x = early
         for block in self.blocks[EARLY_BLOCKS:]:
             x = block(x)
-        parts = [pool(x, 2) for pool in (F.avg_pool2d, F.max_pool2d)]
-        parts += [pool(early, 4) for pool in (F.avg_pool2d, F.max_pool2d)]
+        grid = (early.shape[-2] * 16 // CELL, early.shape[-1] * 16 // CELL)
+        pools = (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
+        parts = [pool(stage, grid) for stage in (x, early) for pool in pools]
         cells = torch.cat(parts, 1).flatten(2).transpose(1, 2)
         return (cells - self.shift) * self.scale
 

@@ -116,6 +116,6 @@ def test_a_processor_that_counts_other_tokens_is_refused(
     folder = tmp_path / "copy"
     shutil.copytree(tiny_checkpoint, folder)
     config = folder / "processor_config.json"
-    config.write_text(config.read_text().replace('"patch_size": 64', '"patch_size": 32'))
+    config.write_text(config.read_text().replace('"patch_size": 112', '"patch_size": 56'))
     with pytest.raises(ModelUnavailable, match="counts image tokens"):
         open_checkpoint(folder, str(folder))

@@ -1,0 +1,78 @@
+"""`glassview train` and `glassview evaluate`: the making of the model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_commands(commands: Any) -> None:
+    train = commands.add_parser(
+        "train",
+        help="make a model by a recipe",
+        epilog="example: glassview train embedded_2cpu -o checkpoint --work scratch",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("recipe", metavar="RECIPE", help="embedded_2cpu")
+    train.add_argument("-o", "--out", default="checkpoint", help="folder of the checkpoint")
+    train.add_argument("--work", default="training-work", help="folder of data and kept stages")
+    train.add_argument("--workers", type=int, default=2, help="processes that make data")
+    train.add_argument("--devices", type=int, default=1, help="for --plan")
+    train.add_argument("--plan", action="store_true", help="say what would be done, and stop")
+    train.add_argument("--json", action="store_true", help="one JSON document")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure a model on held-out synthetic micrographs",
+        epilog="example: glassview evaluate --model embedded -n 100",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluate.add_argument("--model", default="embedded", metavar="REF", help="model reference")
+    evaluate.add_argument("-n", "--number", type=int, default=100, help="micrographs")
+    evaluate.add_argument("--work", default="evaluation-work", help="folder of micrographs")
+    evaluate.add_argument("--json", action="store_true", help="one JSON document")
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _train(args: argparse.Namespace) -> int:
+    import json
+    from pathlib import Path
+
+    from training.recipes import named
+
+    recipe = named(args.recipe)
+    if args.plan:
+        plan = recipe.plan(args.devices)
+        print(json.dumps(plan, indent=2) if args.json else _in_lines(plan))
+        return 0 if plan["fits"] else 2
+    from training.loop import train
+
+    train(recipe, Path(args.out), Path(args.work), workers=args.workers, log=_log)
+    if args.json:
+        print((Path(args.out) / "evaluation.json").read_text("utf-8"), end="")
+    else:
+        print(f"checkpoint: {args.out}")
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    import json
+    from pathlib import Path
+
+    from training.evaluation import tables
+    from training.evaluation.asking import evaluate
+
+    figures = evaluate(args.model, args.number, Path(args.work), log=_log)
+    print(json.dumps(figures, indent=2) if args.json else tables.as_markdown(figures), end="\n")
+    return 0
+
+
+def _in_lines(plan: dict[str, Any]) -> str:
+    return "\n".join(f"{key}: {value}" for key, value in plan.items())
+
+
+def _log(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr, flush=True)
