@@ -151,15 +151,6 @@ class Ledger:
             for key, value in facts.items():
                 execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
 
-    def write(self, name: str, content: bytes) -> Path:
-        """Put a file into the run folder, whole or not at all; its path."""
-        path = self.run / name
-        part = path.with_name(f".{name}.part")
-        with translated(path):
-            part.write_bytes(content)
-            part.replace(path)
-        return path
-
     # Rows
 
     def discovered(self, places: Iterable[Place]) -> list[Row]:

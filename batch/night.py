@@ -17,12 +17,13 @@ from batch.discovery import sample_for
 from batch.ledger import Ledger, Row, now
 from batch.pictures import keep_picture
 from batch.recipe import Recipe, write_recipe
+from batch.schema import write_file
 from glassllava import __version__
 from glassllava.errors import LiteratureUnavailable
 from glassllava.interpreter import asked_fingerprint, conclude, judged_fingerprint, prepare
 from glassllava.literature import Literature, NoLiterature, Passage
 from glassllava.measurement.quantities import Measurements
-from glassllava.prompt import compose
+from glassllava.prompt import DEFAULT_QUESTION, compose
 
 if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
@@ -62,11 +63,12 @@ class Night:
         """Write down what is asked, before anything is."""
         identity = self.model.identity
         notes = (
-            f"GlassView {__version__}; model {identity.name}, sha256 {identity.sha256};",
-            f"library generation {self.generation or 'none'}",
+            f"GlassView {__version__}, as resolved. Model: {identity.name}, "
+            f"sha256 {identity.sha256 or 'none'}",
+            f"Library generation: {self.generation or 'none'}",
         )
         text = write_recipe(self.recipe, notes)
-        self.ledger.write("recipe.toml", text.encode())
+        write_file(self.ledger.run / "recipe.toml", text.encode())
         facts = self.ledger.facts()
         self.ledger.note(
             started=facts.get("started", now()),
@@ -125,7 +127,8 @@ class Night:
         asked = asked_fingerprint(
             micrograph,
             sample,
-            recipe.question,
+            # As the enquiry holds it, and so the record.
+            recipe.question or DEFAULT_QUESTION,
             recipe.context,
             model=self.model.identity.sha256 or self.model.identity.reference,
             batch_policy=self.model.batch_policy,

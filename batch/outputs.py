@@ -10,39 +10,57 @@ from pathlib import Path
 from batch import tables
 from batch.ledger import Kept, Ledger, Review
 from batch.report import Entry, Failed, ReportData, RunFacts, build_report
+from batch.schema import write_file
 
 
 def write_outputs(ledger: Ledger, report: Path | None = None) -> Path:
     """Write findings.csv, micrographs.csv, failures.csv and the report; the report's path."""
-    kept = {row.id: entry for row, entry in ledger.current()}
-    write_tables(ledger, kept)
-    return write_report(ledger, kept, report)
+    write_tables(ledger)
+    return write_report(ledger, report)
 
 
-def write_tables(ledger: Ledger, kept: dict[int, Kept]) -> None:
-    rows, reviews = ledger.rows(), last_reviews(ledger)
+def write_tables(ledger: Ledger, folder: Path | None = None) -> list[Path]:
+    """Write the three tables, by default into the run; their paths.
+
+    Raises
+    ------
+    RunUnavailable : where they cannot be written.
+    """
+    rows, reviews, kept = ledger.rows(), last_reviews(ledger), _kept(ledger)
     found = {
         "micrographs.csv": (tables.MICROGRAPHS, tables.micrograph_rows(rows, kept, reviews)),
         "findings.csv": (tables.FINDINGS, tables.finding_rows(rows, kept)),
         "failures.csv": (tables.FAILURES, tables.failure_rows(rows)),
     }
-    for name, (columns, table) in found.items():
-        ledger.write(name, tables.to_csv(columns, table))
+    return [
+        write_file((folder or ledger.run) / name, tables.to_csv(columns, table))
+        for name, (columns, table) in found.items()
+    ]
 
 
-def write_report(ledger: Ledger, kept: dict[int, Kept], path: Path | None = None) -> Path:
+def write_json_lines(ledger: Ledger, path: Path | None = None) -> list[Path]:
+    """Write the record of every row that is done, a line each, with its reviews; its path."""
+    text = tables.to_json_lines(ledger.rows(), _kept(ledger), ledger.reviews())
+    return [write_file(path or ledger.run / "interpretations.jsonl", text.encode())]
+
+
+def _kept(ledger: Ledger) -> dict[int, Kept]:
+    return {row.id: entry for row, entry in ledger.current()}
+
+
+def write_report(ledger: Ledger, path: Path | None = None) -> Path:
     """Draw the report of the run, by default into its folder."""
     from batch.pdf import draw
 
     path = path or ledger.run / "report.pdf"
-    draw(report_of(ledger, kept), path)
+    draw(report_of(ledger), path)
     return path
 
 
-def report_of(ledger: Ledger, kept: dict[int, Kept]) -> ReportData:
+def report_of(ledger: Ledger) -> ReportData:
     """The report's data, from every row of the run."""
     rows, facts, reviews = ledger.rows(), ledger.facts(), last_reviews(ledger)
-    counts = ledger.counts()
+    counts, kept = ledger.counts(), _kept(ledger)
     return build_report(
         [
             Entry(kept[row.id].interpretation, name=row.path, review=reviews.get(kept[row.id].id))

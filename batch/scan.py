@@ -113,6 +113,7 @@ def scan(
             from glassllava.model.opening import open_model
 
             model = open_model(recipe.model, settings=settings)
+        recipe = replace(recipe, model=model.identity.reference)
         night = Night(ledger, recipe, model, *literature_of(ledger, recipe, literature, refresh))
         try:
             night.begin(folders)

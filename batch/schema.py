@@ -65,6 +65,16 @@ CREATE TRIGGER reviews_are_kept BEFORE DELETE ON reviews
 """
 
 
+def write_file(path: Path, content: bytes) -> Path:
+    """Put a file into its place, whole or not at all; its path."""
+    part = path.with_name(f".{path.name}.part")
+    with translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    return path
+
+
 def make_folder(run: Path) -> None:
     """Make the folder of a run, and its parents."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, PageBreak, Spacer, Table
@@ -110,20 +111,24 @@ def _hashes(report: ReportData) -> list[Flowable]:
     """What ties each page to its file and its record."""
     if not report.entries:
         return []
-    heads = ("Micrograph", "sha256 of the file; of the record", "asked; judged")
-    rows = [[style.paragraph(word, style.CELL_HEAD) for word in heads]]
+    heads = ("Micrograph", "sha256 of the file, and of the record", "asked, judged")
+    rows: list[list[Any]] = [[style.paragraph(word, style.CELL_HEAD) for word in heads]]
     rows += [
         [
             style.paragraph(entry.name, style.CODE, 200),
-            style.paragraph(
-                f"{found.micrograph['sha256'] or '–'} {found.sha256()}", style.CODE, 200
-            ),
-            style.paragraph(f"{found.asked[:16]}… {found.judged[:16]}…", style.CODE),
+            [
+                style.paragraph(found.micrograph["sha256"] or "–", style.CODE),
+                style.paragraph(found.sha256(), style.CODE),
+            ],
+            [
+                style.paragraph(f"{found.asked[:16]}…", style.CODE),
+                style.paragraph(f"{found.judged[:16]}…", style.CODE),
+            ],
         ]
         for entry in report.entries
         for found in (entry.interpretation,)
     ]
-    widths = [46 * mm, 92 * mm]
+    widths = [43 * mm, 103 * mm]
     table = Table(rows, colWidths=[*widths, style.WIDTH - sum(widths)], repeatRows=1)
     table.setStyle(ruled())
     return [style.paragraph("Hashes", style.SECTION), table]

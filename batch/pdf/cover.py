@@ -14,7 +14,8 @@ from batch.report import ReportData
 from glassllava.features import name_of
 
 _COLUMNS = 5
-_COVER_ROWS = 3
+_COVER_ROWS = 4
+_FEW = 12  # so many micrographs get larger thumbnails on the cover
 _SHEET_ROWS = 7
 _MOST_FEATURES = 7
 
@@ -51,7 +52,7 @@ def cover(report: ReportData, thumbnails: Sequence[Thumbnail]) -> list[Flowable]
         story += [
             style.paragraph(words, style.LABEL),
             Spacer(1, 5),
-            ThumbnailSheet(shown, _COLUMNS, style.WIDTH),
+            ThumbnailSheet(shown, 4 if len(shown) <= _FEW else _COLUMNS, style.WIDTH),
         ]
     story += [
         Spacer(1, 6),

@@ -11,7 +11,7 @@ from typing import Any
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, TableStyle
 from reportlab.platypus.tableofcontents import TableOfContents
 
 from batch.pdf import style
@@ -22,8 +22,6 @@ class Heading(Flowable):
 
     `level` 0 is a chapter; `listed` False leaves it out of the contents.
     """
-
-    width = height = 0
 
     def __init__(self, text: str, key: str, level: int = 0, listed: bool = True) -> None:
         super().__init__()
@@ -107,7 +105,16 @@ class NumberedCanvas(Canvas):
 
 def contents() -> TableOfContents:
     """The table of contents, in our letters on every level."""
-    table = TableOfContents(dotsMinLevel=-1)
+    letters = TableStyle(
+        [
+            # Even a cell that holds no plain text names a font: Helvetica, unless told.
+            ("FONTNAME", (0, 0), (-1, -1), style.PLAIN),
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+        ]
+    )
+    table = TableOfContents(dotsMinLevel=-1, tableStyle=letters)
     table.levelStyles = [
         style.BODY_BOLD.clone("contents 0", spaceBefore=5),
         style.BODY.clone("contents 1", leftIndent=10, fontSize=7.8, leading=10.6),

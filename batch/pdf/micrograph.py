@@ -100,7 +100,7 @@ def _threshold(found: Interpretation) -> list[Flowable]:
 
 
 def _metadata(found: Interpretation) -> list[Flowable]:
-    """Label and value with its source, as far as they are known."""
+    """Labels, values and, under each value, where it was read, as far as they are known."""
     record = found.micrograph
     rows = [
         *_scale_rows(record),
@@ -108,17 +108,24 @@ def _metadata(found: Interpretation) -> list[Flowable]:
         *_beam_rows(record),
         *_sample_rows(found),
     ]
-    lines: list[Flowable] = []
-    for label, value, source in rows:
-        told = f' <font color="{style.hexadecimal(style.QUIET)}">{style.safe(source, 60)}</font>'
-        lines.append(
+    quiet = style.hexadecimal(style.QUIET)
+    cells = [
+        [
+            style.paragraph(label, style.SMALL_QUIET, 40),
             style.marked(
-                f'<font color="{style.hexadecimal(style.QUIET)}">{label}</font> '
-                f"{style.safe(value, 90)}{told if source else ''}",
+                style.safe(value, 90)
+                + (
+                    f' <font color="{quiet}" size="6">{style.safe(source, 60)}</font>'
+                    * bool(source)
+                ),
                 style.SMALL,
-            )
-        )
-    return lines
+            ),
+        ]
+        for label, value, source in rows
+    ]
+    table = Table(cells, colWidths=[16 * mm, _SIDE - 16 * mm])
+    table.setStyle(_bare())
+    return [table]
 
 
 def _scale_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
@@ -128,8 +135,8 @@ def _scale_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
         return
     source = _SOURCE_WORDS.get(size["source"], size["source"])
     origin = f": {size['origin']}" if size.get("origin") else ""
-    yield "Pixel", in_words(size["value_m"], "m", 4), f"({source}{origin})"
-    yield "Field", in_words(size["value_m"] * record["width"], "m"), "wide"
+    yield "Pixel", in_words(size["value_m"], "m", 4), f"{source}{origin}"
+    yield "Field", f"{in_words(size['value_m'] * record['width'], 'm')} wide", ""
 
 
 def _beam_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
@@ -137,7 +144,7 @@ def _beam_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     sources = record.get("sources") or {}
 
     def source(key: str) -> str:
-        return f"({sources[key]})" if sources.get(key) else "(file header)"
+        return str(sources.get(key, ""))
 
     if beam.get("particle") == "ion":
         yield "Beam", "ions, not electrons", source("particle")
@@ -145,7 +152,7 @@ def _beam_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
         yield "Voltage", f"{beam['voltage_v'] / 1e3:.4g} kV", source("voltage_v")
     if beam.get("working_distance_m"):
         distance = in_words(beam["working_distance_m"], "m")
-        yield "Working distance", distance, source("working_distance_m")
+        yield "Distance", distance, source("working_distance_m")
     signal = beam.get("signal") or beam.get("detector")
     if signal:
         yield "Detector", str(signal), source("signal" if beam.get("signal") else "detector")
@@ -156,7 +163,7 @@ def _beam_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
         yield "Taken", str(instrument["acquired"]).replace("T", " "), source("acquired")
     if record.get("databar"):
         where = "tag" if record["databar"]["source"] == "tag" else "its pixels"
-        yield "Databar", f"{record['databar']['height']} rows, cut off", f"(by {where})"
+        yield "Databar", f"{record['databar']['height']} rows, cut off", f"by {where}"
 
 
 def _sample_rows(found: Interpretation) -> Iterable[tuple[str, str, str]]:
@@ -167,10 +174,12 @@ def _sample_rows(found: Interpretation) -> Iterable[tuple[str, str, str]]:
         f"{found.context_given}{f', {found.context_asked} was asked for' if told else ''}",
         "",
     )
+    if any(found.sample.to_json().values()):
+        yield "", "the sample, as typed:", ""
     for name in ("id", "material", "process", "treatment", "product", "state"):
         if value := getattr(sample, name):
-            label = "Sample" if name == "id" else name.capitalize()
-            yield label, value, "(typed)"
+            label = "Id" if name == "id" else name.capitalize()
+            yield label, value, ""
 
 
 def _why(entry: Entry) -> list[Flowable]:
@@ -251,10 +260,22 @@ def _evidence(finding: Finding) -> list[Flowable]:
 def measured(measurement: Measurement) -> str:
     """A measurement as "pore count 12 ± 2"; the uncertainty has its own two digits (k = 2)."""
     name, value = measurement.quantity.replace("_", " "), measurement.value
-    words = in_words(value, measurement.unit) if math.isfinite(value) else "not known"
+    words = _number(value, measurement.unit, 3) if math.isfinite(value) else "not known"
     if measurement.uncertainty is not None and math.isfinite(measurement.uncertainty):
-        words += f" ± {in_words(measurement.uncertainty, measurement.unit, 2)}"
-    return f"{name} {words}"
+        words += f" ± {_number(measurement.uncertainty, measurement.unit, 2)}"
+    # A value stays on one line with its unit and its uncertainty.
+    return f"{name} " + words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _number(value: float, unit: str, digits: int) -> str:
+    """6.38e-05 as people write it: 6.38 × 10⁻⁵."""
+    words = in_words(value, unit, digits)
+    mantissa, e, power = words.partition("e-")
+    if not e:
+        return words
+    exponent, space, rest = power.partition(" ")
+    raised = str(int(exponent)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10⁻{raised}{space}{rest}"
 
 
 def _words(found: Interpretation) -> list[Flowable]:
@@ -316,6 +337,7 @@ def _warnings(found: Interpretation) -> list[Flowable]:
 def _bare() -> TableStyle:
     return TableStyle(
         [
+            ("FONTNAME", (0, 0), (-1, -1), style.PLAIN),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("RIGHTPADDING", (0, 0), (-1, -1), 0),
@@ -329,6 +351,7 @@ def ruled() -> TableStyle:
     """A table of hairlines between rows, and no box."""
     return TableStyle(
         [
+            ("FONTNAME", (0, 0), (-1, -1), style.PLAIN),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("RIGHTPADDING", (0, 0), (-1, -1), 6),

@@ -150,10 +150,9 @@ def _largest(regions: tuple[Region, ...]) -> list[Region]:
 class NumberDisc(Flowable):
     """The number of a finding, as it stands on the picture."""
 
-    width = height = 10
-
     def __init__(self, number: int, colour: Color) -> None:
         super().__init__()
+        self.width = self.height = 10
         self._number, self._colour = number, colour
 
     def draw(self) -> None:

@@ -86,16 +86,16 @@ LABEL = _style("label", 7, 10, textColor=QUIET, fontName=BOLD)
 HEADING = _style("heading", 15, 19, fontName=BOLD, spaceAfter=6)
 NAME = _style("name", 12.5, 16, fontName=BOLD)
 SECTION = _style(
-    "section", 8.5, 11, fontName=BOLD, textColor=ACCENT, spaceBefore=8, spaceAfter=3, keepWithNext=1
+    "section", 9, 12, fontName=BOLD, textColor=ACCENT, spaceBefore=10, spaceAfter=3, keepWithNext=1
 )
-BODY = _style("body", 8.2, 11.6)
-BODY_BOLD = _style("body bold", 8.2, 11.6, fontName=BOLD)
+BODY = _style("body", 8.8, 12.6)
+BODY_BOLD = _style("body bold", 8.8, 12.6, fontName=BOLD)
 SMALL = _style("small", 7, 9.6)
 SMALL_QUIET = _style("small quiet", 7, 9.6, textColor=QUIET)
-QUOTE = _style("quote", 7.6, 10.8, leftIndent=10, textColor=INK)
-CELL = _style("cell", 7.2, 9.4)
-CELL_HEAD = _style("cell head", 6.6, 9, fontName=BOLD, textColor=QUIET)
-CELL_RIGHT = _style("cell right", 7.2, 9.4, alignment=TA_RIGHT)
+QUOTE = _style("quote", 8.2, 11.8, leftIndent=10, textColor=INK)
+CELL = _style("cell", 7.7, 10.4)
+CELL_HEAD = _style("cell head", 7, 9.6, fontName=BOLD, textColor=QUIET)
+CELL_RIGHT = _style("cell right", 7.7, 10.4, alignment=TA_RIGHT)
 CODE = _style("code", 6.6, 9, textColor=INK)
 CENTRED = _style("centred", 6.4, 8, alignment=TA_CENTER)
 
