@@ -125,7 +125,7 @@ class Index:
         """Row numbers of the passages nearest to a unit vector, nearest first.
 
         `generation` leaves out what was not alive then; None asks all (filtering costs Chroma
-        some twenty times the search itself).
+        six to nine times the search itself).
 
         Raises
         ------

@@ -11,7 +11,9 @@ from rag.embedding import DIMENSIONS
 from rag.manifest import Holdings, StoredPassage
 from rag.passages import Entry
 
-# Words of a person at a microscope; the sections that answer. None was used to set a number.
+# Words of a person at a microscope; the sections that answer. No number was set by either list.
+# Five of the first list were missed once, and the primer's words were mended for them; the second
+# list was written after that.
 QUESTIONS = [
     ("is this a bubble or did my polishing tear something out", {12, 119}),
     ("pane exploded by itself, found a small ball where it started", {25}),
@@ -24,7 +26,7 @@ QUESTIONS = [
     ("my opal glass is full of tiny spheres", {55, 49}),
     ("crack or just a hair lying on the surface?", {67, 60}),
     ("ring shaped crack where a steel ball hit", {63}),
-    ("curved ripples on the broken surface", {75}),
+    ("curved ripples on the broken surface", {75, 78}),
     ("tail behind a pore on the fracture face, which way did the crack go", {74}),
     ("pane cracked from the edge in wavy line on a sunny day", {64}),
     ("matt worn ring around a returned beer bottle", {82}),
@@ -33,6 +35,28 @@ QUESTIONS = [
     ("which bits of dirt can I ignore", {95, 96}),
     ("everything is stretched in one direction and flips when I focus", {114}),
     ("vertical streaks under the holes in a FIB cross section", {118}),
+]
+HELD_OUT = [
+    ("smooth line where the crack must have stopped for a while", {78}),
+    ("parallel little steps getting coarser on the fractured face", {77, 73}),
+    ("grey blob without crystals in the jar wall", {30}),
+    ("tiny white specks on the top side of the float ribbon", {33}),
+    ("grains that look like a ceramic refractory inside the glass", {20, 21, 22, 34}),
+    ("the enamel is full of fine bubbles, should I worry", {14, 133}),
+    ("feathery crystals in glass wool", {43, 40}),
+    ("is the white rim around the hole a coating", {117}),
+    ("picture looks grainy at fast scan", {115}),
+    ("letters at the bottom are counted as particles", {122}),
+    ("rainbow film on sheets that were stacked wet", {87}),
+    ("scallop shaped piece missing at the rim", {83}),
+    ("row of little crescents along one line on the lens", {84}),
+    ("how thick is the sponge on corroded waste glass", {88}),
+    ("can I measure lithium with EDS", {7}),
+    ("no scale in the file, how long is the crack", {4}),
+    ("thread of glass across the inside of a bottle", {97, 132}),
+    ("holes in the silver layer with a speck in the middle", {93, 96}),
+    ("the forks near the break, what do they tell about stress", {76}),
+    ("potash porcelain with round crystal clusters and small cracks", {47}),
 ]
 OFF_TOPIC = [
     "recipe for chocolate cake",
@@ -54,13 +78,19 @@ def sections(library, question, limit):
     return [int(passage.section) for passage in library.search(question, limit)]
 
 
-def test_plain_questions_find_their_section(primer_library):
-    found = [(sections(primer_library, question, 3), right) for question, right in QUESTIONS]
+@pytest.mark.parametrize(
+    ("questions", "among_three", "first"), [(QUESTIONS, 16, 14), (HELD_OUT, 15, 11)]
+)
+def test_plain_questions_find_their_section(primer_library, questions, among_three, first):
+    found = [(sections(primer_library, question, 3), right) for question, right in questions]
     hits = sum(bool(right & set(top)) for top, right in found)
-    first = sum(bool(top) and top[0] in right for top, right in found)
-    print(f"hits@3 {hits}/{len(QUESTIONS)}, hits@1 {first}/{len(QUESTIONS)}")
-    assert hits >= 13  # measured: 15, and 14 first
-    assert first >= 12
+    best = sum(bool(top) and top[0] in right for top, right in found)
+    missed = [
+        q for (q, right), (top, _) in zip(questions, found, strict=True) if not right & set(top)
+    ]
+    print(f"hits@3 {hits}/{len(questions)}, hits@1 {best}/{len(questions)}, missed: {missed}")
+    assert hits >= among_three, missed  # measured: 18 and 18
+    assert best >= first  # measured: 17 and 13
 
 
 @pytest.mark.parametrize("question", OFF_TOPIC)
