@@ -24,7 +24,7 @@ _ROW_SHARE = 0.3  # every row of a bar has at least this share, text and logo in
 _MEAN_SHARE = 0.55
 _TEXT_CROSSINGS = 8  # changes between paper and ink along a row of text
 _TEXT_ROWS = 0.08
-_PURE_ROWS = 0.1  # of a bar that went through JPEG: those between its lines of text
+_PEAKED = 0.6  # JPEG leaves most of a bar's paper as it was, and rings near the text
 
 
 def first_row_wanted(height: int) -> int:
@@ -46,7 +46,8 @@ def find(rows: np.ndarray[Any, Any], height: int) -> Databar | None:
     span = float(values.max() - values.min())
     if span <= 0:
         return None
-    # Exact levels first; a little slack for bars that went through JPEG.
+    # Exact levels first; a little slack for bars that went through JPEG. Those on grey paper, and
+    # those packed below a quality of about 80, are as uneven as a quiet specimen: not found.
     for tolerance in (0.0, 0.03 * span):
         top = _top(values, height, tolerance)
         if top is not None:
@@ -73,7 +74,7 @@ def _top(values: np.ndarray[Any, Any], height: int, tolerance: float) -> int | N
             continue
         if share[row:end].mean() < _MEAN_SHARE:
             continue
-        if tolerance and np.mean(share[row:end] >= 0.97) < _PURE_ROWS:
+        if tolerance and _peakedness(values[row:end], level, tolerance) < _PEAKED:
             continue  # a quiet dark body: nowhere as even as the margins of a bar
         if _has_text(values[row:end], level):
             return row
@@ -84,6 +85,12 @@ def _level(values: np.ndarray[Any, Any]) -> float:
     """The commonest grey level."""
     levels, counts = np.unique(values, return_counts=True)
     return float(levels[counts.argmax()])
+
+
+def _peakedness(bar: np.ndarray[Any, Any], level: float, slack: float) -> float:
+    """How many of the pixels within the slack lie in its innermost quarter: of noise, few."""
+    away = np.abs(bar - level)
+    return float((away <= 0.25 * slack).sum() / max(1, (away <= slack).sum()))
 
 
 def _has_text(bar: np.ndarray[Any, Any], level: float) -> bool:

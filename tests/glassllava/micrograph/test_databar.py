@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from glassllava.micrograph import databar
@@ -55,7 +58,7 @@ def test_a_quiet_dark_body_under_a_charging_streak_is_no_bar():
     body = ndimage.gaussian_filter(rng.normal(0, 1, (480, 720)), 1.5)
     picture = 45 + 2.5 * body / body.std()
     picture[:300] += 60
-    picture[390:393] = 170
+    picture[386:392] = rng.normal(170, 12, (6, 720))
     for row in (410, 430, 440, 450, 460):
         for column in rng.integers(0, 700, 12):
             picture[row : row + 9, column : column + 9] = 200
@@ -74,6 +77,17 @@ def test_a_quiet_dark_body_under_a_charging_streak_is_no_bar():
 )
 def test_black_ends_ramps_and_boards_are_no_bars(picture):
     assert find(picture) is None
+
+
+@pytest.mark.parametrize("quality", [95, 85])
+def test_bars_that_went_through_jpeg(quality):
+    rng = np.random.default_rng(quality)
+    for paper, ink in ((0, 255), (255, 0)):
+        picture = write.with_databar(scene(rng, 480, 640), 44, paper=paper, ink=ink)
+        data = io.BytesIO()
+        Image.fromarray(picture).save(data, "JPEG", quality=quality)
+        found = find(np.asarray(Image.open(data)))
+        assert abs(found.top - 480) <= 2
 
 
 def test_frame_rows_under_the_bar_belong_to_it():
