@@ -55,6 +55,11 @@ def add_commands(commands: Any) -> None:
     _add_common(measure)
     measure.set_defaults(run=run_measure)
 
+    # The model's room is heavy; the module that tells of it is not.
+    from glassllava.model import cli as model_cli
+
+    model_cli.add_commands(commands)
+
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", nargs="+", metavar="IMAGE", help="a TIFF, PNG, JPEG or BMP file")
