@@ -51,6 +51,8 @@ _TEMPLATES = (
 )
 TEMPLATES_SHA256 = hashlib.sha256(json.dumps(_TEMPLATES).encode()).hexdigest()
 
+_LONGEST_QUERY = 600
+
 #: Quantities that a prompt tells, most telling first; the rest stay in the record alone.
 _TOLD = (
     "crack_length_total",
@@ -138,13 +140,18 @@ def compose(
 
 
 def literature_query(question: str, sample: Sample, measurements: Measurements) -> str:
-    """What is asked of the literature, in words: shown to the person and kept in the record."""
+    """What is asked of the literature, in words: shown to the person and kept in the record.
+
+    The question, what was measured, then the sample: a long line is cut at its end, since an
+    embedder reads only so much and more words thin the meaning of the first.
+    """
     seen = dict.fromkeys(
         features.name_of(m.feature) for m in measurements.measurements if m.value > 0
     )
     told = [sample.material, sample.process, sample.treatment, sample.product, sample.state]
     parts = [question if question != DEFAULT_QUESTION else "", *seen, *told]
-    return " ".join(part for part in parts if part) or "defects of glass seen under the SEM"
+    line = " ".join(" ".join(parts).split()) or "defects of glass seen under the SEM"
+    return line if len(line) <= _LONGEST_QUERY else line[:_LONGEST_QUERY].rsplit(" ", 1)[0]
 
 
 def level_given(level: ContextLevel, sample: Sample) -> ContextLevel:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rag.library import Library
 
-__all__ = ["make_query", "open_library"]
+__all__ = ["open_library"]
 
 
 def open_library(folder: Path | None = None) -> Library:
@@ -29,10 +29,6 @@ def open_library(folder: Path | None = None) -> Library:
 
 
 def __getattr__(name: str) -> object:
-    if name == "make_query":
-        from rag.query import make_query
-
-        return make_query
     if name == "Library":
         from rag.library import Library
 

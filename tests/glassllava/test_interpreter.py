@@ -15,6 +15,7 @@ from glassllava.literature import NoLiterature, Passage
 from glassllava.measurement.quantities import Measurement, Measurements, Region
 from glassllava.micrograph.record import BeamSettings, Micrograph, PixelSize
 from glassllava.model.scripted import Script, ScriptedModel
+from glassllava.prompt import literature_query
 from glassllava.sample import LEVELS, ContextLevel, Sample
 
 MICROGRAPH = Micrograph(
@@ -222,6 +223,14 @@ def test_the_prompt_tells_what_its_level_tells(level: ContextLevel) -> None:
     assert bool(enquiry.passages) is (level == "high")
 
 
+def test_the_literature_is_asked_in_one_bounded_line() -> None:
+    sample = Sample(material="float\nglass", notes="x", treatment="word " * 700)
+    line = literature_query("Why did it\n break?", sample, MEASURED)
+    assert line.startswith("Why did it break? pore or bubble float glass word")
+    assert len(line) <= 600
+    assert literature_query("", Sample(), Measurements()) == "defects of glass seen under the SEM"
+
+
 def test_a_sample_of_the_material_alone_gives_basic_context() -> None:
     record = judge(Script(), Sample(material="optical glass"))
     assert record.context_asked == "high"
@@ -251,6 +260,7 @@ def test_fingerprints_tell_asking_from_judging() -> None:
 def test_interpret_is_prepare_reply_conclude(tmp_path: Path) -> None:
     import numpy as np
     import tifffile
+
     from glassllava.micrograph.reading import read_micrograph
 
     path = tmp_path / "flat.tif"
