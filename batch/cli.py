@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 _SCAN_EXAMPLES = """\
 examples:
-  glassview scan micrographs/ -o night/                     interpret a folder; resumes when repeated
-  glassview scan micrographs/ -o night/ --sample float.toml the same sample for all of them
-  glassview scan micrographs/ -o night/ --retry-failed      those that failed once more
-  glassview scan micrographs/ -o night/ --dry-run           what would be done
+  glassview scan micrographs/ -o night/                      interpret; resumes when repeated
+  glassview scan micrographs/ -o night/ --sample float.toml  the same sample for all of them
+  glassview scan micrographs/ -o night/ --retry-failed       those that failed once more
+  glassview scan micrographs/ -o night/ --dry-run            what would be done
 
 What is known of a sample is read from --sample FILE, else from NAME.sample.toml beside the file,
 else from sample.toml in its folder. Nothing is written into the folder of micrographs.

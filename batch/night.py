@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batch import runner
@@ -59,7 +58,7 @@ class Night:
     judged: int = 0
     unchanged: int = 0
 
-    def begin(self, folders: Sequence[str | Path]) -> None:
+    def begin(self) -> None:
         """Write down what is asked, before anything is."""
         identity = self.model.identity
         notes = (
@@ -74,7 +73,6 @@ class Night:
             started=facts.get("started", now()),
             finished=None,
             recipe=text,
-            folders=sorted({*facts.get("folders", []), *(str(Path(f)) for f in folders)}),
             model=self.model.identity.name,
             library=self.generation,
             glassview=__version__,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from batch import tables
-from batch.ledger import Kept, Ledger, Review
+from batch.ledger import Kept, Ledger, Review, Row
 from batch.report import Entry, Failed, ReportData, RunFacts, build_report
 from batch.schema import write_file
 
@@ -61,21 +61,27 @@ def report_of(ledger: Ledger) -> ReportData:
     """The report's data, from every row of the run."""
     rows, facts, reviews = ledger.rows(), ledger.facts(), last_reviews(ledger)
     counts, kept = ledger.counts(), _kept(ledger)
+    folders = sorted({row.folder for row in rows})
+
+    def name(row: Row) -> str:
+        # The folder tells two of one name apart, where there are several.
+        return row.path if len(folders) == 1 else f"{Path(row.folder).name}/{row.path}"
+
     return build_report(
         [
-            Entry(kept[row.id].interpretation, name=row.path, review=reviews.get(kept[row.id].id))
+            Entry(kept[row.id].interpretation, name=name(row), review=reviews.get(kept[row.id].id))
             for row in rows
             if row.id in kept
         ],
         failures=[
-            Failed(row.path, row.reason, row.remedy, row.tries)
+            Failed(name(row), row.reason, row.remedy, row.tries)
             for row in rows
             if row.state == "failed"
         ],
-        skipped=[(row.path, row.reason) for row in rows if row.state == "skipped"],
+        skipped=[(name(row), row.reason) for row in rows if row.state == "skipped"],
         run=RunFacts(
             name=ledger.run.resolve().name,
-            folders=tuple(facts.get("folders", ())),
+            folders=tuple(folders),
             started=facts.get("started", ""),
             finished=facts.get("finished") or "",
             discovered=sum(counts.values()),

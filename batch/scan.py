@@ -116,7 +116,7 @@ def scan(
         recipe = replace(recipe, model=model.identity.reference)
         night = Night(ledger, recipe, model, *literature_of(ledger, recipe, literature, refresh))
         try:
-            night.begin(folders)
+            night.begin()
             night.work(rows, retry_failed, workers or _workers(), progress)
         finally:
             night.close()

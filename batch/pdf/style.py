@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import reportlab
@@ -28,6 +28,7 @@ PAGE_WIDTH, PAGE_HEIGHT = A4
 MARGIN = 17 * mm
 WIDTH = PAGE_WIDTH - 2 * MARGIN
 
+_FONTS = Path(__file__).parents[1] / "fonts"
 PLAIN, BOLD, OBLIQUE = "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique"
 
 INK = HexColor("#1c2530")
@@ -62,10 +63,8 @@ DECISION_WORDS = {
 @cache
 def register_fonts() -> None:
     """Make DejaVu known to reportlab; it is embedded, and covers µ, σ, subscripts and arrows."""
-    folder = resources.files("batch").joinpath("fonts")
     for name in (PLAIN, BOLD, OBLIQUE):
-        with resources.as_file(folder.joinpath(f"{name}.ttf")) as path:
-            pdfmetrics.registerFont(TTFont(name, str(path)))
+        pdfmetrics.registerFont(TTFont(name, str(_FONTS / f"{name}.ttf")))
     pdfmetrics.registerFontFamily(PLAIN, PLAIN, BOLD, OBLIQUE, BOLD)
 
 
