@@ -255,7 +255,7 @@ def measurement_words(measurement: Measurement) -> str:
     name = _capital(name.removeprefix(prefix) or name)
     words = f"{name} {in_words(measurement.value, measurement.unit)}"
     if measurement.uncertainty:
-        words += f" ± {in_words(measurement.uncertainty, measurement.unit, 2)}"
+        words += f" ± {in_words(measurement.uncertainty, measurement.unit)}"
     return words
 
 

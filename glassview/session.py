@@ -219,8 +219,8 @@ class Session:
             return
         words = "sample of all micrographs" if everywhere else "sample"
         edit = _SampleEdit({k: before[k] for k in after}, after, words)
-        self._put_samples(edit.after)
         self._remember(edit)
+        self._put_samples(edit.after)
 
     def review(self, decision: Decision, reason: str = "") -> Review:
         """Accept the interpretation that is shown (its own decision), or overrule it (another).
