@@ -25,7 +25,7 @@ class Heading(Flowable):
 
     def __init__(self, text: str, key: str, level: int = 0, listed: bool = True) -> None:
         super().__init__()
-        self.text, self.key, self.level, self.listed = text, key, level, listed
+        self.text, self.key, self.level, self.listed = style.clean(text, 200), key, level, listed
 
     def draw(self) -> None:
         # To the top of the page: a link that lands in the middle of a picture helps nobody.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from reportlab.platypus import Flowable, PageBreak
@@ -39,7 +40,8 @@ def draw_report(report: ReportData, path: Path) -> Path:
         document.multiBuild(_story(report, found), canvasmaker=NumberedCanvas)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise RunUnavailable(
             f"The report cannot be written ({error.strerror or error})",
             where=path,
@@ -56,8 +58,8 @@ def _story(report: ReportData, found: list[Picture | str]) -> list[Flowable]:
         story += cover(report, thumbnails)
         story += contents_page()
         story += sheets(thumbnails)
-        if report.entries:
-            story.append(Heading("Micrographs", "micrographs"))
+    if report.entries:
+        story.append(Heading("Micrographs", "micrographs"))
     for number, entry in enumerate(report.entries):
         story += [*micrograph_page(entry, number, found[number]), PageBreak()]
     return [*story, *failures_page(report), *settings_page(report)]
