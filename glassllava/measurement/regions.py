@@ -41,6 +41,7 @@ MOST_AXIS_RATIO = 3.0
 LEAST_FILL = 0.85
 _COARSE = 96  # px of the longer side of the grid on which the background is found
 _WINDOW = 25  # px of that grid: the background's median window, a quarter of the longer side
+_FAR = 6.0  # spreads from the fitted surface: no shading, but a body of its own
 _MOST_POINTS = 64
 
 
@@ -287,13 +288,16 @@ def _blocks(values: Array, scale: int) -> Array:
 def _background(smooth: Array) -> Array:
     """The wide shading: medians over a quarter of the field, on a coarse grid, smoothed.
 
-    A median follows neither pores nor cracks, unless they cover half of its window.
+    A median follows neither pores nor cracks, unless they cover half of its window: what stands
+    far off the fitted surface is put on it first, or a large bubble would be its own background.
     """
     step = max(1, -(-max(smooth.shape) // _COARSE))
     coarse = smooth[step // 2 :: step, step // 2 :: step]
     # A median over the half window that an edge leaves is off on a slope: the slope goes first.
     slope = _slope(coarse)
     coarse = coarse - slope
+    far = np.abs(coarse) > _FAR * 1.4826 * float(np.median(np.abs(coarse)))
+    coarse = np.where(far, np.float32(0), coarse)
     low, high = float(coarse.min()), float(coarse.max())
     if not high > low:
         return _stretch(slope + low, smooth.shape, step)
@@ -305,14 +309,19 @@ def _background(smooth: Array) -> Array:
 
 
 def _slope(coarse: Array) -> Array:
-    """The second-order surface through the values, fitted again without the outliers."""
+    """The second-order surface through the values, fitted again without the outliers.
+
+    The first fit leaves out what is far from the median value, or a large dark body would bend
+    the surface until it is no outlier.
+    """
     height, width = coarse.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
     values = coarse.ravel().astype(np.float64)
-    kept = np.ones(values.size, bool)
+    apart = np.abs(values - np.median(values))
+    kept = apart <= 3 * 1.4826 * max(float(np.median(apart)), 1e-9)
     fitted = values
-    for _ in range(3):
+    for _ in range(4):
         weights = np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
         fitted = terms @ weights
         apart = np.abs(values - fitted)
