@@ -27,6 +27,7 @@ from glassview.qt.window import Window
 from glassview.session import Session, Sheet, Trouble, level_named
 
 if TYPE_CHECKING:
+    from batch.ledger import Review
     from glassllava.interpretation import Decision, Interpretation
     from glassllava.literature import Literature
     from glassllava.micrograph.record import Micrograph
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("glassview")
 
 _RECENT = 10
+_SYNTHETIC = "The demo micrographs are synthetic: drawn, not taken."
 _INVITE = (
     "Not interpreted yet. Describe the sample if you can, then press Interpret: the micrograph is "
     "measured, the literature looked up, and the model asked."
@@ -50,8 +52,8 @@ class Desktop(QObject):
         open_model: Callable[[], VisionModel],
         open_library: Callable[[], Literature],
         archive: rooms.DesktopRun,
-        write_report: Callable[[Sequence[Interpretation], Path], None],
-        demo: Callable[[], Path] | None,
+        write_report: Callable[[Interpretation, Review | None, Path], None],
+        demo: Path | None,
         kept: QSettings,
     ) -> None:
         super().__init__()
@@ -66,6 +68,7 @@ class Desktop(QObject):
         self.stage = Stage(self.window, self.jobs, self._known, self._not_read)
         self.stage.on_shown = self._put_overlays
         self._chosen = ""
+        self._said: tuple[object, ...] = ()
         self._log = LogHandler()
         logging.getLogger().addHandler(self._log)
         self._log.records.line.connect(self.window.log.put_line)
@@ -133,7 +136,8 @@ class Desktop(QObject):
         self._put_recent(given)
 
     def _found(self, paths: tuple[Path, ...]) -> None:
-        self.window.message.setText("")
+        is_demo = self._demo is not None and any(self._demo in p.parents for p in paths)
+        self.window.message.setText(_SYNTHETIC if is_demo else "")
         keys = self.session.add(paths)
         if keys:
             self.session.show(keys[0])
@@ -160,14 +164,7 @@ class Desktop(QObject):
 
     def open_demo(self) -> None:
         if self._demo is not None:
-            demo = self._demo
-            self.jobs.run(
-                "look",
-                "demo",
-                lambda say: demo(),
-                lambda folder: self.open([folder]),
-                self._say_trouble,
-            )
+            self.open([self._demo])
 
     def close_all(self) -> None:
         for sheet in self.session.sheets:
@@ -223,6 +220,14 @@ class Desktop(QObject):
 
     def _put_interpretation(self, sheet: Sheet) -> None:
         window, made = self.window, sheet.interpretation
+        # What stands there already is left alone: a person may be typing a reason into it.
+        said = (
+            *(sheet.key, sheet.micrograph is None, sheet.trouble, sheet.stage),
+            *(made, sheet.review, sheet.interpretation_trouble, sheet.is_outdated),
+        )
+        if said == self._said:
+            return
+        self._said = said
         card = evidence.verdict_card(sheet)
         if made is None or card is None:
             text = f"{sheet.stage} …" if sheet.stage else _INVITE if sheet.micrograph else ""
@@ -396,12 +401,12 @@ class Desktop(QObject):
         sheet = self.session.sheet
         if sheet is None or sheet.interpretation is None:
             return
-        made = sheet.interpretation
+        made, review = sheet.interpretation, sheet.review
         self.window.message.setText("Writing the report …")
         self.jobs.run(
             "judge",
             "export",
-            lambda say: self._write_report([made], path),
+            lambda say: self._write_report(made, review, path),
             lambda nothing: self.window.message.setText(f"Report written: {path}"),
             self._say_trouble,
         )
@@ -432,7 +437,7 @@ def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> i
         open_library=rooms.open_library,
         archive=rooms.DesktopRun(user_data_dir() / "desktop"),
         write_report=rooms.write_report,
-        demo=None,
+        demo=rooms.demo_folder(),
         kept=QSettings(str(user_config_dir() / "desktop.ini"), QSettings.Format.IniFormat),
     )
     desktop.window.show()

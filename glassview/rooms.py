@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -177,7 +177,15 @@ def open_library() -> Literature:
     return rag.open_library()
 
 
-def write_report(made: Sequence[Interpretation], path: Path) -> None:
+def write_report(made: Interpretation, review: Review | None, path: Path) -> None:
+    """The defect report of one interpretation, with the last word on it."""
     from batch import pdf, report
 
-    pdf.draw(report.build_report(made), path)
+    entry = report.Entry(made, name=Path(made.micrograph["path"]).name, review=review)
+    pdf.draw(report.build_report([entry]), path)
+
+
+def demo_folder() -> Path | None:
+    """The bundled micrographs, which are synthetic; None where they were left out."""
+    folder = Path(__file__).with_name("demo")
+    return folder if folder.is_dir() else None

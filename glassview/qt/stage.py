@@ -18,6 +18,7 @@ from glassview.qt.window import Window
 from glassview.session import Sheet, Trouble
 
 _KEPT_BYTES = 400 << 20
+_READING = "Reading …"
 
 Known = Callable[[int, Micrograph, looking.Beside], None]
 NotRead = Callable[[int, Trouble], None]
@@ -49,7 +50,6 @@ class Stage:
         """Show the picture of a sheet as soon as it is read."""
         self.sheet_on = sheet.key
         self._wanted = wanted = (sheet.key, sheet.page, sheet.typed_size)
-        self._window.message.setText("")
         if (picture := self._pictures.get(wanted)) is not None:
             self._jobs.forget("look")
             self._pictures.move_to_end(wanted)
@@ -59,7 +59,8 @@ class Stage:
             self._jobs.forget("look")
             self._empty()
             return
-        self._window.message.setText("Reading …")
+        if not self._window.message.text():
+            self._window.message.setText(_READING)
         key, path, page, typed = sheet.key, sheet.path, sheet.page, sheet.typed_size
         self._jobs.run(
             "look",
@@ -77,7 +78,7 @@ class Stage:
         picture: looking.Picture,
         beside: looking.Beside,
     ) -> None:
-        self._window.message.setText("")
+        self._unsay()
         self._pictures[wanted] = picture
         while len(self._pictures) > 1 and self._kept_bytes() > _KEPT_BYTES:
             self._pictures.popitem(last=False)
@@ -85,11 +86,15 @@ class Stage:
             self._put(key, picture)
         self._known(key, picture.micrograph, beside)
 
+    def _unsay(self) -> None:
+        if self._window.message.text() == _READING:
+            self._window.message.setText("")
+
     def _kept_bytes(self) -> int:
         return sum(picture.size_bytes for picture in self._pictures.values())
 
     def _failed(self, key: int, trouble: Trouble) -> None:
-        self._window.message.setText("")
+        self._unsay()
         self._empty()
         self._not_read(key, trouble)
 

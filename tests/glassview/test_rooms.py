@@ -110,3 +110,11 @@ def test_a_run_that_cannot_be_made_says_why(pores: Path, tmp_path: Path) -> None
     (tmp_path / "desktop").write_text("a file stands here")
     with pytest.raises(RunUnavailable):
         rooms.DesktopRun(tmp_path / "desktop").keep(interpreted(pores))
+
+
+def test_a_report_of_one_interpretation_is_a_pdf(pores: Path, tmp_path: Path) -> None:
+    pytest.importorskip("reportlab", reason="reportlab is not installed: no report to draw")
+    path = tmp_path / "one.pdf"
+    rooms.write_report(interpreted(pores).interpretation, None, path)
+    assert path.read_bytes().startswith(b"%PDF-")
+    assert str(tmp_path).encode() not in path.read_bytes()

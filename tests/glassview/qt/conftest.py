@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from batch.ledger import Review
 from glassllava.interpretation import Interpretation
 from glassview import rooms
 from glassview.app import Desktop
@@ -30,7 +31,7 @@ def no_window_is_left(qapp: QApplication) -> Iterator[None]:
 
 
 @pytest.fixture
-def written() -> list[tuple[list[Interpretation], Path]]:
+def written() -> list[tuple[Interpretation, Review | None, Path]]:
     """The reports that were asked for."""
     return []
 
@@ -39,13 +40,13 @@ def written() -> list[tuple[list[Interpretation], Path]]:
 def make_desktop(
     qapp: QApplication,
     tmp_path: Path,
-    written: list[tuple[list[Interpretation], Path]],
+    written: list[tuple[Interpretation, Review | None, Path]],
 ) -> Iterator[Callable[..., Desktop]]:
     style.dress(qapp)
     made: list[Desktop] = []
 
-    def write(interpretations: Sequence[Interpretation], path: Path) -> None:
-        written.append((list(interpretations), path))
+    def write(made: Interpretation, review: Review | None, path: Path) -> None:
+        written.append((made, review, path))
 
     def make(**parts: object) -> Desktop:
         wanted: dict[str, object] = {
@@ -83,8 +84,7 @@ def opened(
         desktop.open(list(paths) or [pores])
         qtbot.waitUntil(
             lambda: bool(
-                desktop.session.sheet
-                and (desktop.session.sheet.micrograph or desktop.session.sheet.trouble)
+                desktop.stage.picture or (desktop.session.sheet and desktop.session.sheet.trouble)
             ),
             timeout=20_000,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from batch.ledger import Review
 from glassllava.errors import LiteratureUnavailable, ModelUnavailable
 from glassllava.interpretation import Interpretation
 from glassllava.sample import Sample
@@ -183,8 +185,9 @@ def test_accept_overrule_undo_and_a_new_day(
     assert "Accepted by" in panel.review.text()
     panel.open_overruling()
     assert not panel.save.isEnabled(), "an overruling needs its reason"
-    panel.reason.setText("milled on purpose")
-    qtbot.mouseClick(panel.save, Qt.MouseButton.LeftButton)
+    qtbot.keyClicks(panel.reason, "milled on purpose")
+    assert panel.save.isEnabled()
+    qtbot.keyClick(panel.reason, Qt.Key.Key_Return)
     assert panel.title.text() == "No defect"
     assert "milled on purpose" in panel.review.text()
     desktop.window.actions_by_name["undo"].trigger()
@@ -204,6 +207,21 @@ def test_accept_overrule_undo_and_a_new_day(
     other = opened(archive=rooms.DesktopRun(tmp_path / "data" / "desktop"))
     qtbot.waitUntil(lambda: not other.jobs.is_busy(f"recall {other.session.current}"))
     assert shown(other).interpretation is None, "another file of the same name is not judged yet"
+
+
+def test_what_becomes_known_meanwhile_does_not_disturb_a_person_who_types(
+    opened: Opened, qtbot: QtBot
+) -> None:
+    desktop = opened()
+    panel = desktop.window.verdict
+    interpreted(desktop, qtbot)
+    panel.open_overruling()
+    qtbot.keyClicks(panel.reason, "milled on")
+    micrograph = shown(desktop).micrograph
+    assert micrograph is not None
+    desktop.session.update(shown(desktop).key, micrograph=replace(micrograph, warnings=("late",)))
+    assert panel.reason.text() == "milled on"
+    assert panel.overruling.isVisible()
 
 
 def test_a_file_that_cannot_be_read_says_why_in_place_and_the_rest_goes_on(
@@ -275,14 +293,16 @@ def test_the_report_of_the_shown_micrograph_is_asked_for_in_the_background(
     opened: Opened,
     qtbot: QtBot,
     tmp_path: Path,
-    written: list[tuple[list[Interpretation], Path]],
+    written: list[tuple[Interpretation, Review | None, Path]],
 ) -> None:
     desktop = opened()
     made = interpreted(desktop, qtbot)
     assert desktop.window.actions_by_name["export"].isEnabled()
+    desktop.accept()
     desktop.export(tmp_path / "one.pdf")
     qtbot.waitUntil(lambda: "Report written" in desktop.window.message.text())
-    assert written == [([made], tmp_path / "one.pdf")]
+    assert written == [(made, shown(desktop).review, tmp_path / "one.pdf")]
+    assert written[0][1] is not None
 
 
 def test_a_page_can_be_chosen(opened: Opened, qtbot: QtBot, tmp_path: Path, pores: Path) -> None:
