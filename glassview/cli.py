@@ -26,10 +26,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "library": ("rag.cli", "the literature: list, search, show, add, check"),
     "scan": ("batch.cli", "interpret every micrograph of a folder; resumes what was cut short"),
     "report": ("batch.cli", "the PDF again from a run, without the model"),
-    "export": ("batch.cli", "tables of a run: csv, parquet, jsonl, llava"),
-    "curate": ("training.cli", "papers into training conversations"),
+    "export": ("batch.cli", "tables of a run: csv, jsonl"),
     "train": ("training.cli", "make a model by a recipe"),
-    "evaluate": ("training.cli", "measure a model on held-out micrographs"),
+    "evaluate": ("training.cli", "measure a model on held-out synthetic micrographs"),
 }
 
 #: Libraries that a bare `pip install glassview` leaves out, and the extra that brings them.
