@@ -23,8 +23,8 @@ from glassllava.interpretation import Finding, Interpretation
 from glassllava.literature import Passage
 from glassllava.measurement.quantities import Measurement, in_words
 
-_PICTURE = (118 * mm, 104 * mm)
-_SIDE = style.WIDTH - _PICTURE[0] - 5 * mm
+_PICTURE = (118 * mm, 92 * mm)
+_GAP = 5 * mm
 _MOST_MEASUREMENTS = 8
 
 _SOURCE_WORDS = {
@@ -52,14 +52,19 @@ def micrograph_page(entry: Entry, number: int, picture: Picture | str) -> list[F
         )
     else:
         drawn = NoPicture(picture, _PICTURE[0], 60 * mm)
-    verdict = found.verdict
+    # A square picture leaves more room beside it than a wide one; a narrow one no more than that.
+    left = max(drawn.width, 80 * mm) + _GAP
+    verdict, width = found.verdict, style.WIDTH - left
     side = [
-        VerdictBox(verdict.decision, verdict.probability, verdict.threshold, _SIDE),
+        VerdictBox(verdict.decision, verdict.probability, verdict.threshold, width),
         *_threshold(found),
         Spacer(1, 6),
-        *_metadata(found),
+        *_metadata(found, width),
     ]
-    top = Table([[drawn, side]], colWidths=[_PICTURE[0] + 5 * mm, _SIDE])
+    why = _why(entry)
+    if width > 75 * mm:  # room enough for sentences
+        side, why = [*side, *why], []
+    top = Table([[drawn, side]], colWidths=[left, width])
     top.setStyle(_bare())
     folder = str(PurePath(entry.name).parent)
     story: list[Flowable] = [
@@ -68,7 +73,7 @@ def micrograph_page(entry: Entry, number: int, picture: Picture | str) -> list[F
         style.paragraph("" if folder == "." else folder, style.SMALL_QUIET, 200),
         Spacer(1, 6),
         top,
-        *_why(entry),
+        *why,
         *_findings(found, marked),
         *_words(found),
         *_passages(found),
@@ -99,7 +104,7 @@ def _threshold(found: Interpretation) -> list[Flowable]:
     return [style.paragraph(", ".join(words), style.SMALL_QUIET)]
 
 
-def _metadata(found: Interpretation) -> list[Flowable]:
+def _metadata(found: Interpretation, width: float) -> list[Flowable]:
     """Labels, values and, under each value, where it was read, as far as they are known."""
     record = found.micrograph
     rows = [
@@ -123,7 +128,7 @@ def _metadata(found: Interpretation) -> list[Flowable]:
         ]
         for label, value, source in rows
     ]
-    table = Table(cells, colWidths=[16 * mm, _SIDE - 16 * mm])
+    table = Table(cells, colWidths=[16 * mm, width - 16 * mm])
     table.setStyle(_bare())
     return [table]
 
@@ -185,15 +190,8 @@ def _sample_rows(found: Interpretation) -> Iterable[tuple[str, str, str]]:
 def _why(entry: Entry) -> list[Flowable]:
     found, lines = entry.interpretation, []
     lines += [style.paragraph(reason, style.BODY, 400) for reason in found.verdict.reasons[:6]]
-    model = found.model_verdict
-    if model.defect is not None:
-        word = "Defect" if model.defect else "No defect"
-        if (word == "Defect") != (found.verdict.decision == "defect"):
-            lines.append(
-                style.paragraph(
-                    f"The model alone said “{word.lower()}”, before the rules.", style.BODY
-                )
-            )
+    if words := _model_alone(found):
+        lines.append(style.paragraph(words, style.BODY))
     if entry.review is not None:
         word = style.DECISION_WORDS[entry.review.decision]
         agreed = "confirmed" if entry.review.decision == entry.decision else "overruled"
@@ -207,6 +205,20 @@ def _why(entry: Entry) -> list[Flowable]:
     if not lines:
         return []
     return [style.paragraph("Why", style.SECTION), *lines]
+
+
+def _model_alone(found: Interpretation) -> str:
+    """What the model said before the rules, where the verdict is another."""
+    model, verdict = found.model_verdict, found.verdict
+    probability, threshold = model.probability, verdict.threshold
+    if probability is None:
+        return "The model gave no probability."
+    if threshold is not None and max(probability, 1 - probability) < threshold:
+        return "The model alone was too unsure to decide."
+    said = "defect" if model.defect else "no_defect"
+    if said == verdict.decision:
+        return ""
+    return f"The model alone said “{style.DECISION_WORDS[said].lower()}”, before any rule."
 
 
 def _findings(found: Interpretation, marked: dict[str, Marked]) -> list[Flowable]:
@@ -236,35 +248,36 @@ def _findings(found: Interpretation, marked: dict[str, Marked]) -> list[Flowable
                 _evidence(finding),
             ]
         )
-    widths = [8 * mm, 29 * mm, 20 * mm, 54 * mm]
+    widths = [8 * mm, 29 * mm, 20 * mm, 49 * mm]
     table = Table(rows, colWidths=[*widths, style.WIDTH - sum(widths)], repeatRows=1)
     table.setStyle(ruled())
     return [*story, table]
 
 
 def _evidence(finding: Finding) -> list[Flowable]:
-    lines = []
-    if finding.regions:
-        count = len(finding.regions)
-        lines.append(f"{count} region{'s' if count != 1 else ''} outlined")
-    else:
-        lines.append("no region could be outlined by measuring")
-    lines += [measured(m) for m in finding.measurements[:_MOST_MEASUREMENTS]]
+    count = len(finding.regions)
+    lines = ["no region could be outlined by measuring"]
+    if count:
+        lines = [f"{count} region{'s' if count != 1 else ''} outlined"]
+    told = [measured(m, finding.feature) for m in finding.measurements[:_MOST_MEASUREMENTS]]
     if (more := len(finding.measurements) - _MOST_MEASUREMENTS) > 0:
-        lines.append(f"and {more} more in the record")
+        told.append(f"{more} more in the record")
+    if told:
+        lines.append(" · ".join(told))
     if finding.citations:
         lines.append("cited: " + " ".join(f"[{c.number}]" for c in finding.citations))
-    return [style.paragraph(line, style.CELL, 200) for line in lines]
+    return [style.paragraph(line, style.CELL, 700) for line in lines]
 
 
-def measured(measurement: Measurement) -> str:
-    """A measurement as "pore count 12 ± 2"; the uncertainty has its own two digits (k = 2)."""
-    name, value = measurement.quantity.replace("_", " "), measurement.value
+def measured(measurement: Measurement, feature: str = "") -> str:
+    """A measurement as "count 12 ± 2": the uncertainty at k = 2, the row's own feature unnamed."""
+    name, value = measurement.quantity.removeprefix(f"{feature}_"), measurement.value
+    name = name.replace("_", " ")
     words = _number(value, measurement.unit, 3) if math.isfinite(value) else "not known"
     if measurement.uncertainty is not None and math.isfinite(measurement.uncertainty):
         words += f" ± {_number(measurement.uncertainty, measurement.unit, 2)}"
     # A value stays on one line with its unit and its uncertainty.
-    return f"{name} " + words.replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{name}\N{NO-BREAK SPACE}" + words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _number(value: float, unit: str, digits: int) -> str:
@@ -299,16 +312,18 @@ def _passages(found: Interpretation) -> list[Flowable]:
         return []
     cited = {c.passage_id for c in found.citations}
     cited |= {c.passage_id for finding in found.findings for c in finding.citations}
-    story: list[Flowable] = [style.paragraph("Literature", style.SECTION)]
+    heading = style.paragraph("Literature", style.SECTION)
+    story: list[Flowable] = []
     others = []
     for number, passage in enumerate(found.passages, start=1):
         if passage.id in cited:
-            story.append(KeepTogether(_passage(number, passage)))
+            story.append(KeepTogether([*([] if story else [heading]), *_passage(number, passage)]))
         else:
             others.append(f"[{number}] {passage.locator}")
     if others:
         words = "Also given to the model, not cited: " if cited else "Given to the model: "
-        story.append(style.paragraph(words + "; ".join(others), style.SMALL_QUIET))
+        named = style.paragraph(words + "; ".join(others), style.SMALL_QUIET)
+        story += [named] if story else [KeepTogether([heading, named])]
     return story
 
 
@@ -328,10 +343,8 @@ def _passage(number: int, passage: Passage) -> list[Flowable]:
 def _warnings(found: Interpretation) -> list[Flowable]:
     if not found.warnings:
         return []
-    return [
-        style.paragraph("Warnings", style.SECTION),
-        *(style.paragraph(f"– {warning}", style.SMALL, 400) for warning in found.warnings[:12]),
-    ]
+    lines = [style.paragraph(f"– {warning}", style.SMALL, 400) for warning in found.warnings[:12]]
+    return [KeepTogether([style.paragraph("Warnings", style.SECTION), *lines])]
 
 
 def _bare() -> TableStyle:
