@@ -67,6 +67,7 @@ class Header:
     width: int
     height: int
     description: str = ""
+    software: str = ""
     texts: Mapping[int, str] = field(default_factory=dict)
     resolution: tuple[float, float] | None = None
 
@@ -88,6 +89,17 @@ class VendorReading:
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def unbranded(header: Header) -> VendorReading:
+    """What any program may have written: the last one to speak, and never of scale."""
+    said = {"TIFF/Software": header.software, "TIFF/ImageDescription": header.description}
+    software = header.software.strip("\0 ")[:MAX_VALUE] or None
+    return VendorReading(
+        instrument=Instrument(software=software),
+        metadata={key: text[:MAX_VALUE] for key, text in said.items() if text},
+        sources={"software": "305 Software"} if software else {},
+    )
 
 
 def typed_pixel_size(text: str) -> PixelSize:

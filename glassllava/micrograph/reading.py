@@ -19,7 +19,7 @@ from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar as databar_in_pixels
 from glassllava.micrograph import picture, tiff
 from glassllava.micrograph.contrast import display_range, to_8bit
-from glassllava.micrograph.header import MAX_ENTRIES, VendorReading
+from glassllava.micrograph.header import MAX_ENTRIES, VendorReading, unbranded
 from glassllava.micrograph.record import (
     TRUST,
     BeamSettings,
@@ -82,6 +82,7 @@ def read_micrograph(
     chosen = _chosen_page(path, pages, page)
     header = headers[chosen.index]
     readings = [vendor.read(header) for vendor in _VENDORS if vendor.recognises(header)]
+    readings.append(unbranded(header))
     warnings = [*left_out, *(text for reading in readings for text in reading.warnings)]
     size, candidates, scale_warnings = _scale(readings, pixel_size)
     warnings += scale_warnings

@@ -34,6 +34,7 @@ SUSPECT_BYTES = 256 * 2**20
 MAX_RATIO = 2000
 
 _DESCRIPTION = 270
+_SOFTWARE = 305
 _VENDOR_TAGS = (33560, 34118, 34119, 34680, 34682, 34683, 50431, 51023)
 _PALETTE, _WHITE_IS_ZERO, _SEPARATED, _LAB = 3, 0, 5, 8
 
@@ -169,6 +170,7 @@ def _header(file: tifffile.TiffFile, page: Any) -> Header:
         width=int(page.imagewidth),
         height=int(page.imagelength),
         description=_text(file, page, _DESCRIPTION),
+        software=_text(file, page, _SOFTWARE),
         texts=texts,
         resolution=resolution,
     )
