@@ -7,6 +7,7 @@ imported here: torch, Chroma and reportlab come up in the worker that needs them
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from glassllava.errors import BadInput, GlassError
 from glassllava.sample import Sample
-from glassllava.settings import Settings, user_config_dir, user_data_dir
+from glassllava.settings import Settings, load, user_config_dir, user_data_dir
 from glassview import evidence, looking, presenter, rooms
 from glassview.qt import style
 from glassview.qt.jobs import Jobs
@@ -117,6 +118,16 @@ class Desktop(QObject):
             lambda feature: window.canvas.highlight(feature or self._chosen)
         )
         window.verdict.finding_chosen.connect(self._choose_finding)
+
+    def warm_up(self) -> None:
+        """Import what the first picture needs, so that it comes at once when it is asked for."""
+        self.jobs.run(
+            "look",
+            "warm up",
+            lambda say: looking.warm_up(),
+            lambda nothing: None,
+            lambda trouble: None,  # the first picture will meet the same trouble, and say it
+        )
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -277,14 +288,17 @@ class Desktop(QObject):
                 "sample_trouble": beside.trouble,
             }
         self.session.update(key, **changes)
-        if is_new and (kept := self._archive.last_of(micrograph)) is not None:
-            self._recall(key, kept)
+        if is_new:
+            self._told(lambda: self._recall(key, micrograph))
 
     def _load_thumbnails(self, keys: Sequence[int]) -> None:
         self.stage.load_thumbnails([self.session[key] for key in keys if key in self.session])
 
-    def _recall(self, key: int, kept: int) -> None:
+    def _recall(self, key: int, micrograph: Micrograph) -> None:
         """Show what an earlier day made of this file, if it is still the same file."""
+        kept = self._archive.last_of(micrograph)
+        if kept is None:
+            return
         sheet = self.session[key]
         found = self._archive.recall(kept)
         self.jobs.run(
@@ -420,6 +434,7 @@ class Desktop(QObject):
     def close(self) -> None:
         self.window.remember(self._kept)
         self._kept.sync()
+        self.stage.clear()
         self.jobs.close()
         self._rooms.close()
         self._archive.close()
@@ -427,7 +442,13 @@ class Desktop(QObject):
 
 
 def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> int:
-    """Open the window on `paths`; the exit code when it is closed."""
+    """Open the window on `paths`; the exit code when it is closed.
+
+    Raises
+    ------
+    BadInput : for settings that cannot be used.
+    """
+    settings = load() if settings is None else settings
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("GlassView")
@@ -441,6 +462,17 @@ def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> i
         kept=QSettings(str(user_config_dir() / "desktop.ini"), QSettings.Format.IniFormat),
     )
     desktop.window.show()
+    desktop.warm_up()
+    # Ctrl+C in the terminal closes the window as its button does; Python only gets to see the
+    # signal while it runs, so that a timer has to wake it.
+    interrupted: list[int] = []
+    signal.signal(
+        signal.SIGINT, lambda number, frame: (interrupted.append(130), desktop.window.close())
+    )
+    awake = QTimer(desktop)
+    awake.start(400)
+    awake.timeout.connect(lambda: None)
     if paths:
         QTimer.singleShot(0, lambda: desktop.open(list(paths)))
-    return int(application.exec())
+    code = int(application.exec())
+    return interrupted[0] if interrupted else code

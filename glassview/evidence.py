@@ -91,24 +91,29 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
             for other in others
             if other not in agreeing
         ]
-    told: tuple[tuple[str, Any, Callable[[Any], str]], ...] = (
-        ("Beam", beam.particle, lambda v: v),
-        ("Voltage", beam.voltage_v, lambda v: f"{v / 1e3:.4g} kV"),
-        ("Landing energy", beam.landing_energy_ev, lambda v: f"{v / 1e3:.4g} keV"),
-        ("Current", beam.current_a, _amperes),
-        ("Working distance", beam.working_distance_m, lambda v: in_words(v, "m")),
-        ("Detector", beam.detector, lambda v: v),
-        ("Signal", beam.signal, lambda v: v),
-        ("Dwell time", beam.dwell_s, _seconds),
-        ("Frames", beam.frames, str),
-        ("Tilt", beam.tilt_rad, lambda v: f"{math.degrees(v):.3g}°"),
-        ("Magnification", beam.magnification, lambda v: f"{v:,.0f} ×"),
-        ("Instrument", " ".join(filter(None, (instrument.vendor, instrument.model))), str),
-        ("Serial number", instrument.serial, str),
-        ("Software", instrument.software, str),
-        ("Taken", instrument.acquired, lambda v: str(v).replace("T", " ")),
+    model = " ".join(filter(None, (instrument.vendor, instrument.model)))
+    told: tuple[tuple[str, str, Any, Callable[[Any], str]], ...] = (
+        ("particle", "Beam", beam.particle, str),
+        ("voltage_v", "Voltage", beam.voltage_v, lambda v: f"{v / 1e3:.4g} kV"),
+        ("landing_energy_ev", "Landing energy", beam.landing_energy_ev, _kiloelectronvolts),
+        ("current_a", "Current", beam.current_a, _amperes),
+        ("working_distance_m", "Working distance", beam.working_distance_m, _metres),
+        ("detector", "Detector", beam.detector, str),
+        ("signal", "Signal", beam.signal, str),
+        ("dwell_s", "Dwell time", beam.dwell_s, _seconds),
+        ("frames", "Frames", beam.frames, str),
+        ("tilt_rad", "Tilt", beam.tilt_rad, lambda v: f"{math.degrees(v):.3g}°"),
+        ("magnification", "Magnification", beam.magnification, lambda v: f"{v:,.0f} ×"),
+        ("model", "Instrument", model, str),
+        ("serial", "Serial number", instrument.serial, str),
+        ("software", "Software", instrument.software, str),
+        ("acquired", "Taken", instrument.acquired, lambda v: str(v).replace("T", " ")),
     )
-    rows += [MetadataRow(label, words(v), tag) for label, v, words in told if v]
+    rows += [
+        MetadataRow(label, words(value), micrograph.sources.get(name, tag))
+        for name, label, value, words in told
+        if value not in (None, "")
+    ]
     if micrograph.databar is None:
         rows.append(MetadataRow("Databar", "none", ""))
     else:
@@ -122,6 +127,14 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
 def _source(size: PixelSize) -> str:
     kind = _SOURCES[size.source]
     return f"{kind} {size.origin}" if size.origin else kind
+
+
+def _metres(value: float) -> str:
+    return in_words(value, "m")
+
+
+def _kiloelectronvolts(value: float) -> str:
+    return f"{value / 1e3:.4g} keV"
 
 
 def _amperes(value: float) -> str:

@@ -137,6 +137,13 @@ def sample_beside(path: Path) -> Beside:
     return Beside(Sample(), "", None)
 
 
+def warm_up() -> None:
+    """Import the readers: a second's work that nobody should wait for."""
+    from glassllava.micrograph import reading
+
+    assert reading.read_micrograph
+
+
 def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture, Beside]:
     """Read one micrograph for the screen, quickly.
 

@@ -31,6 +31,7 @@ from glassllava.sample import LEVELS, Sample
 from glassview.evidence import MetadataRow, PassageRow
 from glassview.session import Trouble
 
+_SOURCE_WIDTH = 136  # px
 _LEVEL_TIPS = {
     "none": "The model sees the micrograph alone",
     "basic": "… and is told the material",
@@ -262,6 +263,20 @@ def _form_label(text: str) -> QLabel:
     return label
 
 
+class _Cut(QLabel):
+    """A small label that leaves the middle out where it is too long, and shows it on hovering."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.setProperty("role", "small")
+        self.ensurePolished()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        metrics = self.fontMetrics()
+        self.setText(metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, _SOURCE_WIDTH))
+        if self.text() != text:
+            self.setToolTip(text)
+
+
 class Metadata(QWidget):
     """Every value the file tells, with its source."""
 
@@ -282,8 +297,7 @@ class Metadata(QWidget):
             top = Qt.AlignmentFlag.AlignTop
             self._grid.addWidget(label, 2 * number, 0, top)
             if row.source:
-                source = QLabel(row.source)
-                source.setProperty("role", "small")
+                source = _Cut(row.source)
                 self._grid.addWidget(value, 2 * number, 1, top)
                 self._grid.addWidget(source, 2 * number, 2, top | Qt.AlignmentFlag.AlignRight)
             else:

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from PySide6.QtCore import QTimer
+
 from glassllava.micrograph.record import Micrograph
 from glassview import evidence, looking, presenter
 from glassview.qt import tiles
@@ -19,6 +21,7 @@ from glassview.session import Sheet, Trouble
 
 _KEPT_BYTES = 400 << 20
 _READING = "Reading …"
+_AFTER_PAINT_MS = 60
 
 Known = Callable[[int, Micrograph, looking.Beside], None]
 NotRead = Callable[[int, Trouble], None]
@@ -36,6 +39,10 @@ class Stage:
         self.picture: looking.Picture | None = None
         self.sheet_on: int | None = None
         self.on_shown: Callable[[int], None] = lambda key: None
+        self._after_paint = QTimer(window)
+        self._after_paint.setSingleShot(True)
+        self._after_paint.setInterval(_AFTER_PAINT_MS)
+        self._after_paint.timeout.connect(self._improve)
         window.canvas.cursor_at.connect(self._on_cursor)
         window.contrast.changed.connect(self._on_contrast)
         window.contrast.auto_asked.connect(self._auto)
@@ -100,6 +107,7 @@ class Stage:
 
     def _empty(self) -> None:
         self.picture = None
+        self._after_paint.stop()
         window = self._window
         window.canvas.clear()
         window.metadata.put(())
@@ -119,9 +127,23 @@ class Stage:
         window.put_calibration(*presenter.calibration_words(micrograph))
         window.put_pages(presenter.page_choices(micrograph), micrograph.page)
         self.on_shown(key)
+        # Not before the picture was painted: these keep the processor busy.
+        self._after_paint.start()
+
+    def _improve(self) -> None:
+        """What makes a picture that is shown already look better, and its thumbnail."""
+        picture, key = self.picture, self.sheet_on
+        if picture is None or key is None:
+            return
         array = picture.codes.array
-        self._jobs.forget("databar")
-        if micrograph.databar is None:
+        self._jobs.run(
+            "later",
+            f"thumbnail {key}",
+            lambda say: looking.thumbnail_of(picture.grey, picture.micrograph),
+            lambda shades: self._window.thumbnails.put_picture(key, shades),
+            lambda trouble: None,  # a strip without a picture says enough; the log has the reason
+        )
+        if picture.micrograph.databar is None:
             self._jobs.run(
                 "later",
                 "databar",
@@ -157,7 +179,9 @@ class Stage:
 
     def load_thumbnails(self, sheets: Sequence[Sheet]) -> None:
         for sheet in sheets:
-            if sheet.trouble is None and not self._jobs.is_busy(f"thumbnail {sheet.key}"):
+            # The one that is shown gets its thumbnail from its picture, without reading again.
+            busy = self._jobs.is_busy(f"thumbnail {sheet.key}")
+            if sheet.trouble is None and sheet.key != self.sheet_on and not busy:
                 self._load_thumbnail(sheet)
 
     def _load_thumbnail(self, sheet: Sheet) -> None:

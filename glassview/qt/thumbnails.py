@@ -19,6 +19,7 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
+    QTimer,
     Signal,
 )
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen, QResizeEvent
@@ -185,7 +186,12 @@ class Thumbnails(QListView):
         # Left and right belong to the window; the list would take them for itself.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.clicked.connect(lambda index: self.chosen.emit(index.data(_STATE).key))
-        self.verticalScrollBar().valueChanged.connect(lambda value: self._ask())
+        # A picture that is scrolled past is not worth reading a file for.
+        self._asking = QTimer(self)
+        self._asking.setSingleShot(True)
+        self._asking.setInterval(60)
+        self._asking.timeout.connect(self._ask)
+        self.verticalScrollBar().valueChanged.connect(lambda value: self._asking.start())
 
     def put_states(self, states: Sequence[ThumbnailState], current: int | None) -> None:
         self._model.put_all(states)
@@ -198,7 +204,7 @@ class Thumbnails(QListView):
                 index, QItemSelectionModel.SelectionFlag.ClearAndSelect
             )
             self.scrollTo(index)
-        self._ask()
+        self._asking.start()
 
     def put_state(self, state: ThumbnailState) -> None:
         self._model.put(state)
@@ -213,7 +219,7 @@ class Thumbnails(QListView):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)
         self.scheduleDelayedItemsLayout()
-        self._ask()
+        self._asking.start()
 
     def _ask(self) -> None:
         """Tell which pictures are wanted: those in view, and as many again below."""
