@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from batch.recipe import Recipe
     from batch.scan import Progress, ScanResult
+    from glassllava.settings import Settings
 
 _SCAN_EXAMPLES = """\
 examples:
@@ -124,19 +125,20 @@ def run_scan(args: argparse.Namespace) -> int:
         )
     if args.workers is not None and not 1 <= args.workers <= 64:
         raise BadInput("This must be a whole number from 1 to 64", where="--workers")
+    settings = load(args.settings)
     bar = _Bar() if sys.stderr.isatty() else None
     try:
         result = scan(
             args.folders,
             args.output,
-            recipe=_recipe(args),
+            recipe=_recipe(args, settings),
             sample=read_sample(args.sample) if args.sample else None,
             workers=args.workers,
             retry_failed=args.retry_failed,
             dry_run=args.dry_run,
             refresh=args.refresh,
             progress=bar,
-            settings=load(args.settings),
+            settings=settings,
         )
     except KeyboardInterrupt:
         if bar is not None:
@@ -193,15 +195,16 @@ def run_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _recipe(args: argparse.Namespace) -> Recipe:
+def _recipe(args: argparse.Namespace, settings: Settings) -> Recipe:
     """The recipe of the flags: --recipe, else the run's own, else the default; flags over it."""
     from dataclasses import replace
     from pathlib import Path
 
     from batch.recipe import Recipe, read_recipe
+    from glassllava.model.opening import ModelSettings
 
     own = Path(args.output) / "recipe.toml"
-    recipe = Recipe()
+    recipe = Recipe(model=settings.section("model", ModelSettings).reference)
     if args.recipe:
         recipe = read_recipe(args.recipe)
     elif own.is_file():

@@ -6,6 +6,7 @@ done. Knows nothing of how rows are worked off (`runner`), found (`discovery`) o
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -105,11 +106,13 @@ class Night:
             batch=self.recipe.batch,
             workers=workers,
         )
-        for number, outcome in enumerate(outcomes, start=1):
-            failed += not self.keep(outcome)
-            if progress is not None:
-                seconds = time.perf_counter() - started
-                progress(Progress(number, failed, len(todo), outcome.row.path, seconds))
+        # Closing ends the workers at once, whatever interrupts the keeping.
+        with contextlib.closing(outcomes):
+            for number, outcome in enumerate(outcomes, start=1):
+                failed += not self.keep(outcome)
+                if progress is not None:
+                    seconds = time.perf_counter() - started
+                    progress(Progress(number, failed, len(todo), outcome.row.path, seconds))
         self.ledger.note(finished=now())
 
     def prepare(self, row: Row) -> runner.Ready:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def run(
     conclude: Callable[[Ready, Reply], Interpretation],
     batch: int,
     workers: int,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """The outcome of every row, in order.
 
     `prepare` runs in `workers` threads, a few rows ahead and no more, so that a long night takes
@@ -92,7 +92,8 @@ def run(
                 ready = []
         yield from _asked(ready, model, conclude)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Those at work are waited for here, where a second Ctrl-C can still be told calmly.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _prepared(row: Row, future: Future[Ready], ready: list[Ready]) -> Outcome | None:

@@ -10,7 +10,7 @@ from reportlab.platypus import Flowable, PageBreak, Spacer, Table
 
 from batch.pdf import style
 from batch.pdf.document import Heading
-from batch.pdf.micrograph import ruled
+from batch.pdf.tables import ruled
 from batch.report import ReportData
 from glassllava import __version__, rules
 from glassllava.prompt import TEMPLATES_SHA256

@@ -6,16 +6,17 @@ Every value stands with where it was read. Knows how a page is laid out, not how
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
 from reportlab.lib.units import mm
-from reportlab.platypus import Flowable, KeepTogether, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, KeepTogether, Spacer, Table
 
 from batch.pdf import style
 from batch.pdf.document import Heading
+from batch.pdf.metadata import metadata
 from batch.pdf.parts import Marked, NoPicture, NumberDisc, PictureWithFindings, VerdictBox
+from batch.pdf.tables import bare, ruled
 from batch.pictures import Picture
 from batch.report import Entry
 from glassllava.features import name_of
@@ -26,17 +27,7 @@ from glassllava.measurement.quantities import Measurement, in_words
 _PICTURE = (118 * mm, 92 * mm)
 _GAP = 5 * mm
 _MOST_MEASUREMENTS = 8
-
-_SOURCE_WORDS = {
-    "typed": "typed by the user",
-    "vendor_tag": "the microscope's tag",
-    "sidecar": "a side-car file",
-    "ome": "the OME header",
-    "imagej": "the ImageJ header",
-    "measured_bar": "the drawn bar, its length typed",
-    "read_bar": "the drawn bar, read",
-    "magnification": "an estimate from the magnification",
-}
+_NEAREST = 2
 
 
 def micrograph_page(entry: Entry, number: int, picture: Picture | str) -> list[Flowable]:
@@ -59,13 +50,14 @@ def micrograph_page(entry: Entry, number: int, picture: Picture | str) -> list[F
         VerdictBox(verdict.decision, verdict.probability, verdict.threshold, width),
         *_threshold(found),
         Spacer(1, 6),
-        *_metadata(found, width),
+        *metadata(found, width),
     ]
     why = _why(entry)
-    if width > 75 * mm:  # room enough for sentences
+    if width > 75 * mm and sum(map(len, verdict.reasons)) < 500 and not entry.review:
+        # Room enough beside the picture for a few sentences.
         side, why = [*side, *why], []
     top = Table([[drawn, side]], colWidths=[left, width])
-    top.setStyle(_bare())
+    top.setStyle(bare())
     folder = str(PurePath(entry.name).parent)
     story: list[Flowable] = [
         Heading(entry.name, f"micrograph-{number}", 1),
@@ -102,89 +94,6 @@ def _threshold(found: Interpretation) -> list[Flowable]:
         )
     words.append("calibrated" if found.model_verdict.calibrated else "not calibrated")
     return [style.paragraph(", ".join(words), style.SMALL_QUIET)]
-
-
-def _metadata(found: Interpretation, width: float) -> list[Flowable]:
-    """Labels, values and, under each value, where it was read, as far as they are known."""
-    record = found.micrograph
-    rows = [
-        *_scale_rows(record),
-        ("Picture", f"{record['width']} × {record['height']} px, {record['bit_depth']} bit", ""),
-        *_beam_rows(record),
-        *_sample_rows(found),
-    ]
-    quiet = style.hexadecimal(style.QUIET)
-    cells = [
-        [
-            style.paragraph(label, style.SMALL_QUIET, 40),
-            style.marked(
-                style.safe(value, 90)
-                + (
-                    f' <font color="{quiet}" size="6">{style.safe(source, 60)}</font>'
-                    * bool(source)
-                ),
-                style.SMALL,
-            ),
-        ]
-        for label, value, source in rows
-    ]
-    table = Table(cells, colWidths=[16 * mm, width - 16 * mm])
-    table.setStyle(_bare())
-    return [table]
-
-
-def _scale_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-    size = record["pixel_size"]
-    if size is None:
-        yield "Scale", "uncalibrated: lengths are in pixels", ""
-        return
-    source = _SOURCE_WORDS.get(size["source"], size["source"])
-    origin = f": {size['origin']}" if size.get("origin") else ""
-    yield "Pixel", in_words(size["value_m"], "m", 4), f"{source}{origin}"
-    yield "Field", f"{in_words(size['value_m'] * record['width'], 'm')} wide", ""
-
-
-def _beam_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-    beam, instrument = record.get("beam") or {}, record.get("instrument") or {}
-    sources = record.get("sources") or {}
-
-    def source(key: str) -> str:
-        return str(sources.get(key, ""))
-
-    if beam.get("particle") == "ion":
-        yield "Beam", "ions, not electrons", source("particle")
-    if beam.get("voltage_v"):
-        yield "Voltage", f"{beam['voltage_v'] / 1e3:.4g} kV", source("voltage_v")
-    if beam.get("working_distance_m"):
-        distance = in_words(beam["working_distance_m"], "m")
-        yield "Distance", distance, source("working_distance_m")
-    signal = beam.get("signal") or beam.get("detector")
-    if signal:
-        yield "Detector", str(signal), source("signal" if beam.get("signal") else "detector")
-    if instrument.get("model") or instrument.get("vendor"):
-        name = " ".join(str(instrument[k]) for k in ("vendor", "model") if instrument.get(k))
-        yield "Instrument", name, source("model" if instrument.get("model") else "vendor")
-    if instrument.get("acquired"):
-        yield "Taken", str(instrument["acquired"]).replace("T", " "), source("acquired")
-    if record.get("databar"):
-        where = "tag" if record["databar"]["source"] == "tag" else "its pixels"
-        yield "Databar", f"{record['databar']['height']} rows, cut off", f"by {where}"
-
-
-def _sample_rows(found: Interpretation) -> Iterable[tuple[str, str, str]]:
-    sample = found.sample
-    told = found.context_asked != found.context_given
-    yield (
-        "Context",
-        f"{found.context_given}{f', {found.context_asked} was asked for' if told else ''}",
-        "",
-    )
-    if any(found.sample.to_json().values()):
-        yield "", "the sample, as typed:", ""
-    for name in ("id", "material", "process", "treatment", "product", "state"):
-        if value := getattr(sample, name):
-            label = "Id" if name == "id" else name.capitalize()
-            yield label, value, ""
 
 
 def _why(entry: Entry) -> list[Flowable]:
@@ -224,7 +133,11 @@ def _model_alone(found: Interpretation) -> str:
 def _findings(found: Interpretation, marked: dict[str, Marked]) -> list[Flowable]:
     story: list[Flowable] = [style.paragraph("Findings", style.SECTION)]
     if not found.present:
-        return [*story, style.paragraph("No feature was found.", style.BODY)]
+        return [
+            *story,
+            style.paragraph("No feature was found.", style.BODY),
+            *_only_measured(found),
+        ]
     heads = ("", "Feature", "Probability", "Judged", "Evidence")
     rows: list[list[Any]] = [[style.paragraph(word, style.CELL_HEAD) for word in heads]]
     by_feature = {finding.feature: finding for finding in found.present}
@@ -251,7 +164,25 @@ def _findings(found: Interpretation, marked: dict[str, Marked]) -> list[Flowable
     widths = [8 * mm, 29 * mm, 20 * mm, 49 * mm]
     table = Table(rows, colWidths=[*widths, style.WIDTH - sum(widths)], repeatRows=1)
     table.setStyle(ruled())
-    return [*story, table]
+    return [*story, table, *_only_measured(found)]
+
+
+def _only_measured(found: Interpretation) -> list[Flowable]:
+    """What measuring counted where the model saw nothing: the reader decides."""
+    lines = []
+    for finding in found.findings:
+        told = [m for m in finding.measurements if m.value > 0][:_MOST_MEASUREMENTS]
+        counted = any(m.quantity.endswith("_count") and m.value > 0 for m in told)
+        if not finding.present and counted:
+            values = " · ".join(measured(m, finding.feature) for m in told)
+            lines.append(
+                style.paragraph(
+                    f"Measured, but not found by the model: {name_of(finding.feature)}: {values}",
+                    style.SMALL_QUIET,
+                    700,
+                )
+            )
+    return [Spacer(1, 3), *lines] if lines else []
 
 
 def _evidence(finding: Finding) -> list[Flowable]:
@@ -307,23 +238,25 @@ def _words(found: Interpretation) -> list[Flowable]:
 
 
 def _passages(found: Interpretation) -> list[Flowable]:
-    """The passages that were cited; the rest of those given are named."""
+    """The passages that were cited, in their words; the rest of those given are named."""
     if not found.passages:
         return []
     cited = {c.passage_id for c in found.citations}
     cited |= {c.passage_id for finding in found.findings for c in finding.citations}
-    heading = style.paragraph("Literature", style.SECTION)
+    # Where nothing was cited, the nearest passages still tell the reader where to look.
+    quoted = cited or {passage.id for passage in found.passages[:_NEAREST]}
+    words = "Literature" if cited else "Literature given to the model, which cited none of it"
+    heading = style.paragraph(words, style.SECTION)
     story: list[Flowable] = []
     others = []
     for number, passage in enumerate(found.passages, start=1):
-        if passage.id in cited:
+        if passage.id in quoted:
             story.append(KeepTogether([*([] if story else [heading]), *_passage(number, passage)]))
         else:
             others.append(f"[{number}] {passage.locator}")
     if others:
-        words = "Also given to the model, not cited: " if cited else "Given to the model: "
-        named = style.paragraph(words + "; ".join(others), style.SMALL_QUIET)
-        story += [named] if story else [KeepTogether([heading, named])]
+        words = "Also given, not cited: " if cited else "Also given: "
+        story.append(style.paragraph(words + "; ".join(others), style.SMALL_QUIET))
     return story
 
 
@@ -345,32 +278,3 @@ def _warnings(found: Interpretation) -> list[Flowable]:
         return []
     lines = [style.paragraph(f"– {warning}", style.SMALL, 400) for warning in found.warnings[:12]]
     return [KeepTogether([style.paragraph("Warnings", style.SECTION), *lines])]
-
-
-def _bare() -> TableStyle:
-    return TableStyle(
-        [
-            ("FONTNAME", (0, 0), (-1, -1), style.PLAIN),
-            ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LEFTPADDING", (0, 0), (-1, -1), 0),
-            ("RIGHTPADDING", (0, 0), (-1, -1), 0),
-            ("TOPPADDING", (0, 0), (-1, -1), 0),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
-        ]
-    )
-
-
-def ruled() -> TableStyle:
-    """A table of hairlines between rows, and no box."""
-    return TableStyle(
-        [
-            ("FONTNAME", (0, 0), (-1, -1), style.PLAIN),
-            ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LEFTPADDING", (0, 0), (-1, -1), 0),
-            ("RIGHTPADDING", (0, 0), (-1, -1), 6),
-            ("TOPPADDING", (0, 0), (-1, -1), 3),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
-            ("LINEBELOW", (0, 0), (-1, 0), 0.6, style.QUIET),
-            ("LINEBELOW", (0, 1), (-1, -1), 0.4, style.HAIRLINE),
-        ]
-    )
