@@ -19,17 +19,16 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from glassllava.errors import BadInput, GlassError
 from glassllava.sample import Sample
 from glassllava.settings import Settings, load, user_config_dir, user_data_dir
-from glassview import evidence, looking, presenter, rooms
+from glassview import looking, presenter, rooms
 from glassview.qt import style
+from glassview.qt.bench import Bench, WriteReport
 from glassview.qt.jobs import Jobs
 from glassview.qt.places import LogHandler
 from glassview.qt.stage import Stage
 from glassview.qt.window import Window
-from glassview.session import Session, Sheet, Trouble, level_named
+from glassview.session import Session, Trouble, level_named
 
 if TYPE_CHECKING:
-    from batch.ledger import Review
-    from glassllava.interpretation import Decision, Interpretation
     from glassllava.literature import Literature
     from glassllava.micrograph.record import Micrograph
     from glassllava.model.backend import VisionModel
@@ -38,10 +37,6 @@ log = logging.getLogger("glassview")
 
 _RECENT = 10
 _SYNTHETIC = "The demo micrographs are synthetic: drawn, not taken."
-_INVITE = (
-    "Not interpreted yet. Describe the sample if you can, then press Interpret: the micrograph is "
-    "measured, the literature looked up, and the model asked."
-)
 
 
 class Desktop(QObject):
@@ -53,23 +48,23 @@ class Desktop(QObject):
         open_model: Callable[[], VisionModel],
         open_library: Callable[[], Literature],
         archive: rooms.DesktopRun,
-        write_report: Callable[[Interpretation, Review | None, Path], None],
+        write_report: WriteReport,
         demo: Path | None,
         kept: QSettings,
     ) -> None:
         super().__init__()
-        self._rooms = rooms.Rooms(open_model, open_library)
         self._archive = archive
-        self._write_report = write_report
         self._demo = demo
         self._kept = kept
         self.window = Window()
         self.jobs = Jobs({"look": 1, "later": 1, "thumbnails": 1, "judge": 1}, self)
         self.session = Session(archive, self._on_change)
         self.stage = Stage(self.window, self.jobs, self._known, self._not_read)
-        self.stage.on_shown = self._put_overlays
-        self._chosen = ""
-        self._said: tuple[object, ...] = ()
+        self._rooms = rooms.Rooms(open_model, open_library)
+        self.bench = Bench(
+            self.window, self.jobs, self.session, self._rooms, write_report, self._say_trouble
+        )
+        self.stage.on_shown = self.bench.put_overlays
         self._log = LogHandler()
         logging.getLogger().addHandler(self._log)
         self._log.records.line.connect(self.window.log.put_line)
@@ -92,10 +87,6 @@ class Desktop(QObject):
             ("next", lambda: self.session.step(1)),
             ("undo", lambda: self._told(self.session.undo)),
             ("redo", lambda: self._told(self.session.redo)),
-            ("interpret", self.interpret),
-            ("stop", self.stop_waiting),
-            ("accept", self.accept),
-            ("overrule", window.verdict.open_overruling),
         ):
             window.on(name, do)
         window.dropped.connect(self.open)
@@ -104,20 +95,12 @@ class Desktop(QObject):
         window.invitation.demo_asked.connect(self.open_demo)
         window.thumbnails.chosen.connect(self.session.show)
         window.thumbnails.wanted.connect(self._load_thumbnails)
-        window.canvas.region_clicked.connect(self._choose_finding)
         window.page_chosen.connect(self._on_page)
         window.size_typed.connect(self._on_size)
         window.sample.edited.connect(lambda typed: self._on_sample(typed, everywhere=False))
         window.sample.everywhere_asked.connect(lambda typed: self._on_sample(typed, True))
-        window.ask.asked.connect(self.interpret)
         window.ask.question_edited.connect(lambda text: self._put(question=text))
         window.ask.level_chosen.connect(lambda name: self._put(level=level_named(name)))
-        window.verdict.accepted.connect(self.accept)
-        window.verdict.overruled.connect(self.overrule)
-        window.verdict.finding_hovered.connect(
-            lambda feature: window.canvas.highlight(feature or self._chosen)
-        )
-        window.verdict.finding_chosen.connect(self._choose_finding)
 
     def warm_up(self) -> None:
         """Import what the first picture needs, so that it comes at once when it is asked for."""
@@ -216,7 +199,6 @@ class Desktop(QObject):
             self.stage.clear()
             return
         if sheet.key != self.stage.sheet_on:
-            self._chosen = ""
             window.typed_size.setText("")
             window.put_size_trouble("")
             self.stage.show(sheet)
@@ -227,52 +209,7 @@ class Desktop(QObject):
             stage=sheet.stage,
         )
         window.sample.put(sheet.sample, sheet.sample_origin, sheet.sample_trouble)
-        self._put_interpretation(sheet)
-
-    def _put_interpretation(self, sheet: Sheet) -> None:
-        window, made = self.window, sheet.interpretation
-        # What stands there already is left alone: a person may be typing a reason into it.
-        said = (
-            *(sheet.key, sheet.micrograph is None, sheet.trouble, sheet.stage),
-            *(made, sheet.review, sheet.interpretation_trouble, sheet.is_outdated),
-        )
-        if said == self._said:
-            return
-        self._said = said
-        card = evidence.verdict_card(sheet)
-        if made is None or card is None:
-            text = f"{sheet.stage} …" if sheet.stage else _INVITE if sheet.micrograph else ""
-            if sheet.trouble is not None:
-                text = "This file cannot be read, so there is nothing to interpret."
-            window.verdict.put_nothing(text, sheet.interpretation_trouble)
-            window.literature.put((), "", "Interpret at context 'high' to look things up.")
-            window.canvas.put_overlays(())
-            return
-        window.verdict.put(
-            card,
-            evidence.finding_rows(made),
-            absent=evidence.absent_words(made),
-            answer=made.answer,
-            description=made.description,
-            warnings=made.warnings,
-            small_print=evidence.provenance(made),
-            trouble=sheet.interpretation_trouble,
-        )
-        nothing = (
-            "No passage was found." if made.query else "The context level tells no literature."
-        )
-        window.literature.put(evidence.passage_rows(made), made.query, nothing)
-        window.canvas.put_overlays(presenter.overlays(made))
-        self._choose_finding(self._chosen)
-
-    def _put_overlays(self, key: int) -> None:
-        self.window.canvas.put_overlays(presenter.overlays(self.session[key].interpretation))
-        self.window.canvas.highlight(self._chosen)
-
-    def _choose_finding(self, feature: str) -> None:
-        self._chosen = feature
-        self.window.canvas.highlight(feature)
-        self.window.verdict.put_chosen(feature)
+        self.bench.show(sheet)
 
     # -- what became known ---------------------------------------------------------------------
 
@@ -349,51 +286,12 @@ class Desktop(QObject):
         self.window.sample.put_trouble(None)
         self.session.edit_sample(self.session.current, sample, everywhere=everywhere)
 
-    # -- judging -------------------------------------------------------------------------------
-
-    def interpret(self) -> None:
-        self.window.sample.commit()
-        sheet = self.session.sheet
-        if sheet is None or sheet.micrograph is None or sheet.stage:
-            return
-        key = sheet.key
-        self.window.show_verdict()
-        self.session.update(key, stage="Waiting", interpretation_trouble=None)
-        self.jobs.run(
-            "judge",
-            f"judge {key}",
-            lambda say: self._rooms.interpret(sheet, say),
-            lambda made: self.session.concluded(key, made),
-            lambda trouble: self.session.update(key, stage="", interpretation_trouble=trouble),
-            lambda words: self.session.update(key, stage=words),
-        )
-
-    def stop_waiting(self) -> None:
-        sheet = self.session.sheet
-        if sheet is not None and sheet.stage:
-            self.jobs.forget(f"judge {sheet.key}")
-            self.session.update(sheet.key, stage="")
-
-    def accept(self) -> None:
-        sheet = self.session.sheet
-        if sheet is not None and sheet.interpretation is not None:
-            self._review(sheet.interpretation.verdict.decision, "")
-
-    def overrule(self, verdict: Any, reason: str) -> None:
-        self._review(verdict, reason)
-
-    def _review(self, decision: Decision, reason: str) -> None:
-        self._told(lambda: self.session.review(decision, reason))
-        self._refresh()
-
     def _told(self, do: Callable[[], object]) -> None:
         """Do what may be refused, and say why if it is."""
         try:
             do()
         except GlassError as error:
             self._say_trouble(Trouble.of(error))
-
-    # -- the report ----------------------------------------------------------------------------
 
     def choose_export(self) -> None:
         sheet = self.session.sheet
@@ -408,22 +306,7 @@ class Desktop(QObject):
         )
         if path:
             self._kept.setValue("files/reports", str(Path(path).parent))
-            self.export(Path(path))
-
-    def export(self, path: Path) -> None:
-        """Write the report of the shown micrograph."""
-        sheet = self.session.sheet
-        if sheet is None or sheet.interpretation is None:
-            return
-        made, review = sheet.interpretation, sheet.review
-        self.window.message.setText("Writing the report …")
-        self.jobs.run(
-            "judge",
-            "export",
-            lambda say: self._write_report(made, review, path),
-            lambda nothing: self.window.message.setText(f"Report written: {path}"),
-            self._say_trouble,
-        )
+            self.bench.export(Path(path))
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -466,9 +349,12 @@ def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> i
     # Ctrl+C in the terminal closes the window as its button does; Python only gets to see the
     # signal while it runs, so that a timer has to wake it.
     interrupted: list[int] = []
-    signal.signal(
-        signal.SIGINT, lambda number, frame: (interrupted.append(130), desktop.window.close())
-    )
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupted.append(130)
+        desktop.window.close()
+
+    signal.signal(signal.SIGINT, interrupt)
     awake = QTimer(desktop)
     awake.start(400)
     awake.timeout.connect(lambda: None)

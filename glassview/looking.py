@@ -5,6 +5,7 @@ Plain functions that a worker calls; they hold no state and know no widget and n
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterable
@@ -139,9 +140,7 @@ def sample_beside(path: Path) -> Beside:
 
 def warm_up() -> None:
     """Import the readers: a second's work that nobody should wait for."""
-    from glassllava.micrograph import reading
-
-    assert reading.read_micrograph
+    importlib.import_module("glassllava.micrograph.reading")
 
 
 def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture, Beside]:

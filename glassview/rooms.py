@@ -78,10 +78,15 @@ class Rooms:
         return Made(interpretation, evidence, "text")
 
     def close(self) -> None:
-        with self._lock:
+        """Close the library; a worker that still opens one is not waited for."""
+        if not self._lock.acquire(timeout=1):
+            return
+        try:
             if (close := getattr(self._library, "close", None)) is not None:
                 close()
             self._library = None
+        finally:
+            self._lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ screen's.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QFont,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -33,7 +31,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QFrame,
-    QGraphicsItem,
     QGraphicsPathItem,
     QGraphicsScene,
     QGraphicsView,
@@ -42,86 +39,18 @@ from PySide6.QtWidgets import (
 )
 
 from glassview.presenter import Overlay, ScaleBar
+from glassview.qt.picture import PictureItem
 from glassview.qt.style import GROUND, TEXT, TONES
-from glassview.qt.tiles import TILE, Codes, Levels, lookup
+from glassview.qt.tiles import Codes
 
 _MOST_ZOOM = 64.0
 _STEP = 1.2
-_TILES_KEPT = 320  # of 256 kB each
 _PENS: dict[str, Qt.PenStyle] = {
     "defect": Qt.PenStyle.SolidLine,
     "undecided": Qt.PenStyle.DashDotLine,
     "no_defect": Qt.PenStyle.DashLine,
     "artefact": Qt.PenStyle.DotLine,
 }
-
-
-class PictureItem(QGraphicsItem):
-    """The grey picture as an item: pixels in, tiles out."""
-
-    def __init__(self, codes: Codes) -> None:
-        super().__init__()
-        self.codes = codes
-        self.levels = Levels(codes.array)
-        self._table = lookup(codes.size, 0, codes.size - 1)
-        self._tiles: OrderedDict[tuple[int, int, int], QImage] = OrderedDict()
-        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
-
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        return QRectF(0, 0, self.levels.width, self.levels.height)
-
-    def put_table(self, table: np.ndarray[Any, Any]) -> None:
-        self._table = table
-        self._tiles.clear()
-        self.update()
-
-    def put_means(self, means: tuple[np.ndarray[Any, Any], ...]) -> None:
-        self.levels.put_means(means)
-        for key in [key for key in self._tiles if key[0] > 0]:
-            del self._tiles[key]
-        self.update()
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
-    ) -> None:
-        zoom = option.levelOfDetailFromTransform(painter.worldTransform())
-        ratio = widget.devicePixelRatioF() if widget else 1.0
-        level = self.levels.level_for(zoom * ratio)
-        # Above one to one a pixel is shown as the square that it is.
-        painter.setRenderHint(
-            QPainter.RenderHint.SmoothPixmapTransform, zoom * ratio * (1 << level) < 0.999
-        )
-        seen = option.exposedRect
-        for column, row in self.levels.tiles_in(
-            level, seen.left(), seen.top(), seen.right(), seen.bottom()
-        ):
-            image = self._tile(level, column, row)
-            step = 1 << level
-            painter.drawImage(
-                QRectF(
-                    column * TILE * step,
-                    row * TILE * step,
-                    image.width() * step,
-                    image.height() * step,
-                ),
-                image,
-            )
-
-    def _tile(self, level: int, column: int, row: int) -> QImage:
-        key = (level, column, row)
-        image = self._tiles.get(key)
-        if image is None:
-            shades = self._table[self.levels.tile(level, column, row)]
-            height, width = shades.shape
-            image = QImage(
-                shades.data, width, height, shades.strides[0], QImage.Format.Format_Grayscale8
-            ).copy()
-            self._tiles[key] = image
-            while len(self._tiles) > _TILES_KEPT:
-                self._tiles.popitem(last=False)
-        else:
-            self._tiles.move_to_end(key)
-        return image
 
 
 class _Outline(QGraphicsPathItem):

@@ -250,12 +250,12 @@ def test_a_model_or_library_that_fails_is_said_in_the_panel(opened: Opened, qtbo
         raise LiteratureUnavailable("The library is damaged", remedy="Choose another level.")
 
     desktop = opened(open_model=no_model)
-    desktop.interpret()
+    desktop.bench.interpret()
     qtbot.waitUntil(lambda: not shown(desktop).stage)
     assert desktop.window.verdict.trouble.text() == "There is no checkpoint.\nInstall one."
     assert desktop.window.actions_by_name["interpret"].isEnabled(), "it may be tried again"
     other = opened(open_library=no_library)
-    other.interpret()
+    other.bench.interpret()
     qtbot.waitUntil(lambda: not shown(other).stage)
     assert "damaged" in other.window.verdict.trouble.text()
     other.window.ask.level_chosen.emit("moderate")
@@ -274,13 +274,13 @@ def test_the_window_lives_while_the_model_thinks_and_a_stopped_answer_is_dropped
     paths = [write_pores(tmp_path / f"p_{n}.tif") for n in range(2)]
     desktop = opened(*paths, open_model=slow_model)
     first = shown(desktop).key
-    desktop.interpret()
+    desktop.bench.interpret()
     qtbot.waitUntil(lambda: desktop.session[first].stage == "Opening the model")
     assert desktop.window.ask.button.text() == "Opening the model …"
     desktop.session.step(1)
     qtbot.waitUntil(lambda: shown(desktop).micrograph is not None, timeout=20_000)
     second = shown(desktop).key
-    desktop.interpret()
+    desktop.bench.interpret()
     desktop.session.step(-1)
     desktop.window.actions_by_name["stop"].trigger()
     assert desktop.session[first].stage == ""
@@ -298,8 +298,8 @@ def test_the_report_of_the_shown_micrograph_is_asked_for_in_the_background(
     desktop = opened()
     made = interpreted(desktop, qtbot)
     assert desktop.window.actions_by_name["export"].isEnabled()
-    desktop.accept()
-    desktop.export(tmp_path / "one.pdf")
+    desktop.bench.accept()
+    desktop.bench.export(tmp_path / "one.pdf")
     qtbot.waitUntil(lambda: "Report written" in desktop.window.message.text())
     assert written == [(made, shown(desktop).review, tmp_path / "one.pdf")]
     assert written[0][1] is not None
