@@ -263,7 +263,7 @@ def other_contexts(
 
 def judged_again(synthetic: SyntheticMicrograph, sample: Sample) -> SyntheticMicrograph:
     """The same pixels in the context of another sample, by the same rules."""
-    from training.synthesis.generator import _size_tokens as size_tokens
+    from training.synthesis.truth import _size_tokens as size_tokens
 
     tokens = understand(sample).tokens
     truths = tuple(

@@ -16,7 +16,7 @@ def embedded_2cpu() -> TrainingRecipe:
         name="embedded_2cpu",
         hardware="two processor cores",
         seed=20261123,
-        data=DataPlan({"validation": 300, "train": 4500, "calibration": 500, "test": 500}),
+        data=DataPlan({"validation": 300, "train": 2950, "calibration": 400, "test": 450}),
         seeing=SeeingPlan(),
         size=LanguageSize(),
         language=LanguagePlan(),

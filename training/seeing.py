@@ -27,6 +27,9 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class SeeingPlan:
+    """The tower's stage, on the first `micrographs` of the training split."""
+
+    micrographs: int = 2200
     epochs: int = 2
     batch: int = 32
     blocks_rate: float = 4e-4

@@ -38,6 +38,21 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "clean": ("an even grey without features", "nothing above the noise"),
     "artefact": ("traces of imaging or preparation", "a fault of the image, not of the glass"),
 }
+#: Where the bare name would not read well after "I see".
+_AS_SEEN: Mapping[str, str] = {
+    "crack": "a crack",
+    "pore": "a pore or bubble",
+    "inclusion": "an inclusion",
+    "crystal": "crystals",
+    "inhomogeneity": "a cord or tin side",
+    "scratch": "a scratch, chip or abrasion",
+    "coating_fault": "a coating fault",
+    "deposit": "a deposit",
+    "particle": "a particle",
+    "fracture_surface": "a fracture surface mark",
+    "fibre": "a fibre",
+    "clean": "a featureless surface",
+}
 _SAYS_WHAT = (DEFAULT_QUESTION, "What do you see?", "What is it?", "What is on this micrograph?")
 _SAYS_WHETHER = ("Is it a defect?", "Is this a defect for this sample?", "Should I reject it?")
 _SAYS_WHY = ("Why?", "Why is that so?", "What does it mean for this sample?")
@@ -81,7 +96,7 @@ def converse(record: Record, context: Record, level: str, rng: Rng) -> tuple[str
 
 def _seen(record: Record, rng: Rng) -> str:
     parents = [p for p in features.PARENTS if p in record["present"] and p != "artefact"]
-    sentences = [f"I see {_name(p)}: {_one(LOOKS[p], rng)}." for p in parents]
+    sentences = [f"I see {_AS_SEEN.get(p, _name(p))}: {_one(LOOKS[p], rng)}." for p in parents]
     if "artefact" in record["present"]:
         sentences.append("There are imaging or preparation artefacts.")
     return " ".join(sentences)
@@ -121,8 +136,7 @@ def cited(key: str, passages: Sequence[str]) -> str:
 
 
 def _name(parent: str) -> str:
-    name = features.name_of(parent)
-    return name if parent != "clean" else "a featureless surface"
+    return features.name_of(parent)
 
 
 def _one(options: Sequence[str], rng: Rng) -> str:

@@ -31,6 +31,8 @@ EMBEDDED = Path(__file__).parent / "embedded"
 _PICKLED = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle")
 _LARGEST_JSON = 4 << 20
 _NEEDED = ("config.json", "processor_config.json", "tokenizer.json")
+#: Files about the model: they may change without its answers changing.
+_NOT_THE_MODEL = ("calibration.json", "evaluation.json", "MANIFEST.json")
 _BEYOND = 1 << 30  # parameters from which 16 bits are used on a processor
 
 
@@ -102,7 +104,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             where=folder,
             remedy="Name a folder in Hugging Face LLaVA format.",
         )
-    config = _json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if config.get("model_type") != "llava":
         raise ModelUnavailable(
             f"This is a checkpoint of type {config.get('model_type')!r}, not 'llava'",
@@ -110,7 +112,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             remedy="Name a checkpoint for LlavaForConditionalGeneration.",
         )
     for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
-        if (folder / name).is_file() and "auto_map" in _json(folder / name):
+        if (folder / name).is_file() and "auto_map" in read_json(folder / name):
             raise ModelUnavailable(
                 "The checkpoint wants to run code of its own, which is never done",
                 where=folder / name,
@@ -130,7 +132,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             where=folder,
             remedy="Save the processor into the same folder (LlavaProcessor.save_pretrained).",
         )
-    card = _json(folder / "glassllava.json") if (folder / "glassllava.json").is_file() else {}
+    card = read_json(folder / "glassllava.json") if (folder / "glassllava.json").is_file() else {}
     for key in card.get("probe_keys", ()):
         try:
             features.parent_of(key)
@@ -165,7 +167,7 @@ def checkpoint_sha256(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         decides = path.suffix in (".safetensors", ".json", ".jinja", ".model", ".txt")
-        if not decides or path.name in ("calibration.json", "MANIFEST.json"):
+        if not decides or path.name in _NOT_THE_MODEL:
             continue
         with path.open("rb") as file:
             total.update(path.name.encode() + b"\0")
@@ -236,6 +238,37 @@ def open_checkpoint(folder: Path, reference: str) -> VisionModel:
     )
 
 
+def set_default(file: Path, reference: str) -> None:
+    """Write `reference` under [model] into the settings `file`; every other line stays.
+
+    Raises
+    ------
+    BadInput : where the file cannot be read or written, or the reference holds a line break.
+    """
+    if any(ord(c) < 32 for c in reference):
+        raise BadInput("A reference is one line of text", where=repr(reference))
+    line = f"reference = {json.dumps(reference, ensure_ascii=False)}"
+    try:
+        lines = file.read_text("utf-8").splitlines() if file.exists() else []
+        heads = [i for i, text in enumerate(lines) if text.strip().startswith("[")]
+        start = next((i for i in heads if lines[i].split("#")[0].strip() == "[model]"), None)
+        if start is None:
+            lines += ["", "[model]", line] if lines else ["[model]", line]
+        else:
+            end = next((i for i in heads if i > start), len(lines))
+            key = (
+                i for i in range(start + 1, end) if lines[i].split("=")[0].strip() == "reference"
+            )
+            found = next(key, None)
+            lines[start + 1 : start + 1] = [line] if found is None else []
+            if found is not None:
+                lines[found] = line
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(lines) + "\n", "utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The settings cannot be written ({error})", where=file) from error
+
+
 def _from_hub(reference: str, allow_network: bool) -> Path:
     name = reference.removeprefix("hf:")
     if not allow_network:
@@ -264,7 +297,13 @@ def _from_hub(reference: str, allow_network: bool) -> Path:
         ) from error
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a checkpoint's file, of bounded size.
+
+    Raises
+    ------
+    ModelUnavailable : where it cannot be read.
+    """
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise ValueError("larger than 4 MB")

@@ -73,7 +73,8 @@ def evaluate(
             enquiries.append(enquiry)
         for level, reply in zip(levels, model.reply(enquiries), strict=True):
             asked = [[*reply.probes.values(), reply.verdict]]
-            assert reply.blank_probes is not None and reply.blank_verdict is not None
+            assert reply.blank_probes is not None
+            assert reply.blank_verdict is not None
             asked.append([*reply.blank_probes.values(), reply.blank_verdict])
             masses = [[probe.probability for probe in row] for row in asked]
             if any(mass is None for row in masses for mass in row):

@@ -1,0 +1,94 @@
+"""A lesson is asked as the product asks: the same tokens, the same answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glassllava.model.llava import Wording
+from training import start
+from training.dataset import PARENTS
+from training.lessons import TEXT, VERDICT, Teacher, collate, logits_at
+
+
+@pytest.fixture(scope="module")
+def model_and_teacher() -> tuple[object, Teacher]:
+    torch.manual_seed(0)
+    processor = start.make_processor(["Material: float glass. I see a crack"] * 20, 400, 224)
+    model = start.make_llava(processor, layers=2, width=32, heads=2, image_size=224)
+    return model.eval(), Teacher(Wording(processor))
+
+
+def _scene(defect: bool | None) -> tuple[dict, dict]:  # type: ignore[type-arg]
+    record = {"present": ["crack"], "seed": 7}
+    levels = {"high": {"prefix": "Material: float glass.", "given": "high", "passages": []}}
+    truth = {"key": "crack_through", "verdict": "defect", "reason": "loss of strength"}
+    return record, {"defect": defect, "truths": [truth], "levels": levels}
+
+
+def test_the_tree_of_a_lesson_equals_its_branches_alone(model_and_teacher) -> None:  # type: ignore[no-untyped-def]
+    model, teacher = model_and_teacher
+    lesson = teacher.lesson(0, *_scene(True), "high", np.random.default_rng(0))
+    batch = collate([lesson], teacher.words.pad)
+    features = torch.randn(1, 4, model.config.vision_config.hidden_size)
+    with torch.inference_mode():
+        together = logits_at(model, batch, features, batch.batch_index, batch.places)
+        prefix = [i for i, owner in enumerate(lesson.owner) if owner == -1]
+        seen = 0
+        for number in range(max(lesson.owner) + 1):
+            own = [i for i, owner in enumerate(lesson.owner) if owner == number]
+            alone = [lesson.ids[i] for i in prefix + own]
+            ids = torch.tensor([alone])
+            embedded = model.get_input_embeddings()(ids)
+            where = (ids == model.config.image_token_index)[..., None]
+            picture = model.model.multi_modal_projector(features)
+            logits = model.lm_head(
+                model.model.language_model(
+                    inputs_embeds=embedded.masked_scatter(where, picture)
+                ).last_hidden_state
+            )[0]
+            for j, place in enumerate(lesson.places):
+                if place in own:
+                    difference = logits[len(prefix) + own.index(place)] - together[j]
+                    assert difference.abs().max() < 1e-3
+                    seen += 1
+    assert seen == len(lesson.places)
+
+
+def test_padding_changes_nothing(model_and_teacher) -> None:  # type: ignore[no-untyped-def]
+    model, teacher = model_and_teacher
+    short = teacher.lesson(0, *_scene(True), "high", None)
+    long = teacher.lesson(1, *_scene(True), "high", np.random.default_rng(0))
+    features = torch.randn(2, 4, model.config.vision_config.hidden_size)
+    with torch.inference_mode():
+        both = collate([short, long], teacher.words.pad)
+        one = collate([short], teacher.words.pad)
+        together = logits_at(model, both, features, both.batch_index, both.places)
+        alone = logits_at(model, one, features[:1], one.batch_index, one.places)
+    assert (together[: len(alone)] - alone).abs().max() < 1e-4
+
+
+def test_an_open_verdict_is_asked_but_not_taught(model_and_teacher) -> None:  # type: ignore[no-untyped-def]
+    _, teacher = model_and_teacher
+    lesson = teacher.lesson(0, *_scene(None), "high", None)
+    assert VERDICT not in lesson.kinds
+    assert len(lesson.places) == len(PARENTS)
+    taught = teacher.lesson(0, *_scene(False), "high", None)
+    assert taught.targets[-1] == teacher.no
+
+
+def test_texts_are_taught_to_their_end(model_and_teacher) -> None:  # type: ignore[no-untyped-def]
+    _, teacher = model_and_teacher
+    lesson = teacher.lesson(0, *_scene(True), "high", np.random.default_rng(0))
+    texts = [t for t, kind in zip(lesson.targets, lesson.kinds, strict=True) if kind == TEXT]
+    assert texts.count(teacher.words._tokenizer.eos_token_id) == 2
+    said = teacher.words.text(texts)
+    assert "the crack is a defect" in said or "crack" in said
+
+
+def test_phrases_of_the_prompt_are_one_piece(tmp_path: Path, model_and_teacher) -> None:  # type: ignore[no-untyped-def]
+    _, teacher = model_and_teacher
+    assert all(len(ids) == 2 for ids in teacher._probes)
