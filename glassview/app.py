@@ -99,8 +99,8 @@ class Desktop(QObject):
         window.size_typed.connect(self._on_size)
         window.sample.edited.connect(lambda typed: self._on_sample(typed, everywhere=False))
         window.sample.everywhere_asked.connect(lambda typed: self._on_sample(typed, True))
-        window.ask.question_edited.connect(lambda text: self._put(question=text))
-        window.ask.level_chosen.connect(lambda name: self._put(level=level_named(name)))
+        window.ask.question_edited.connect(lambda text: self.session.ask(question=text))
+        window.ask.level_chosen.connect(lambda name: self.session.ask(level=level_named(name)))
 
     def warm_up(self) -> None:
         """Import what the first picture needs, so that it comes at once when it is asked for."""
@@ -270,10 +270,6 @@ class Desktop(QObject):
         if self.session.current is not None:
             self.session.update(self.session.current, **changes)
             self.stage.show(self.session[self.session.current])
-
-    def _put(self, **changes: object) -> None:
-        if self.session.current is not None:
-            self.session.update(self.session.current, **changes)
 
     def _on_sample(self, typed: Mapping[str, Any], everywhere: bool) -> None:
         if self.session.current is None:

@@ -234,9 +234,13 @@ def window_state(session: Session) -> WindowState:
     )
 
 
-def page_choices(micrograph: Micrograph) -> tuple[tuple[int, str], ...]:
-    """The pages of a file, in words."""
+def page_choices(micrograph: Micrograph) -> tuple[tuple[int, str, str], ...]:
+    """The pages of a file: index, short name, and what it holds."""
     return tuple(
-        (page.index, f"Page {page.index + 1}: {page.width} × {page.height}, {page.bit_depth} bit")
+        (
+            page.index,
+            f"Page {page.index + 1}",
+            f"{page.width} × {page.height} px, {page.bit_depth} bit {page.role}".strip(),
+        )
         for page in micrograph.pages
     )

@@ -222,6 +222,17 @@ class Session:
         self._remember(edit)
         self._put_samples(edit.after)
 
+    def ask(self, **asked: Any) -> None:
+        """Set `question` or `level` here and for all that are not interpreted yet.
+
+        A person goes through a series with one question; what was already answered keeps its own.
+        """
+        for key, sheet in self._sheets.items():
+            if sheet.interpretation is None and not sheet.stage and key != self.current:
+                self._sheets[key] = replace(sheet, **asked)
+        if self.current is not None:
+            self.update(self.current, **asked)
+
     def review(self, decision: Decision, reason: str = "") -> Review:
         """Accept the interpretation that is shown (its own decision), or overrule it (another).
 

@@ -75,7 +75,8 @@ class Bench:
         self._said = said
         card = evidence.verdict_card(sheet)
         if made is None or card is None:
-            text = f"{sheet.stage} …" if sheet.stage else _INVITE if sheet.micrograph else ""
+            text = _INVITE if sheet.micrograph else ""
+            text = f"{sheet.stage} … (Esc stops waiting)" if sheet.stage else text
             text = _NOT_READ if sheet.trouble else text
             window.verdict.put_nothing(text, sheet.interpretation_trouble)
             window.literature.put((), "", "Interpret at context 'high' to look things up.")

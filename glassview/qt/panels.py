@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -31,7 +31,7 @@ from glassllava.sample import LEVELS, Sample
 from glassview.evidence import MetadataRow, PassageRow
 from glassview.session import Trouble
 
-_SOURCE_WIDTH = 136  # px
+_NARROW = 350  # px
 _LEVEL_TIPS = {
     "none": "The model sees the micrograph alone",
     "basic": "… and is told the material",
@@ -263,47 +263,74 @@ def _form_label(text: str) -> QLabel:
     return label
 
 
-class _Cut(QLabel):
-    """A small label that leaves the middle out where it is too long, and shows it on hovering."""
+class Cut(QLabel):
+    """A label that leaves the middle out where there is no room, and shows all on hovering."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = "", role: str = "") -> None:
         super().__init__()
-        self.setProperty("role", "small")
-        self.ensurePolished()
+        self._whole = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
-        metrics = self.fontMetrics()
-        self.setText(metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, _SOURCE_WIDTH))
-        if self.text() != text:
-            self.setToolTip(text)
+        self.setProperty("role", role)
+        self.setMinimumWidth(24)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.put(text)
+
+    def put(self, text: str) -> None:
+        self._whole = text
+        self._cut()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        super().resizeEvent(event)
+        self._cut()
+
+    def _cut(self) -> None:
+        room = max(self.width(), self.minimumWidth())
+        middle = Qt.TextElideMode.ElideMiddle
+        self.setText(self.fontMetrics().elidedText(self._whole, middle, room))
+        self.setToolTip(self._whole if self.text() != self._whole else "")
 
 
 class Metadata(QWidget):
-    """Every value the file tells, with its source."""
+    """Every value the file tells, with its source beside it, or below it in a narrow panel."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._rows: tuple[MetadataRow, ...] = ()
+        self._narrow: bool | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(1, 1)
 
     def put(self, rows: Sequence[MetadataRow]) -> None:
+        self._rows = tuple(rows)
+        self._lay_out()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        super().resizeEvent(event)
+        if self._narrow != (self.width() < _NARROW):
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._narrow = narrow = self.width() < _NARROW
         emptied(self._grid)
-        for number, row in enumerate(rows):
-            label = QLabel(row.label)
-            label.setProperty("role", "quiet")
+        self._grid.setColumnStretch(1, 3)
+        self._grid.setColumnStretch(2, 0 if narrow else 2)
+        top = Qt.AlignmentFlag.AlignTop
+        for number, row in enumerate(self._rows):
+            label = words(row.label, "quiet")
+            label.setWordWrap(False)
             value = words(row.value, "warning" if row.is_warning else "", selectable=True)
-            top = Qt.AlignmentFlag.AlignTop
+            beside = bool(row.source) and not narrow
             self._grid.addWidget(label, 2 * number, 0, top)
-            if row.source:
-                source = _Cut(row.source)
-                self._grid.addWidget(value, 2 * number, 1, top)
-                self._grid.addWidget(source, 2 * number, 2, top | Qt.AlignmentFlag.AlignRight)
-            else:
-                self._grid.addWidget(value, 2 * number, 1, 1, 2, top)
-            if row.origin:
-                self._grid.addWidget(words(row.origin, "small"), 2 * number + 1, 1, 1, 2, top)
+            self._grid.addWidget(value, 2 * number, 1, 1, 1 if beside else 2, top)
+            if beside:
+                source = Cut(row.source, "small")
+                source.setAlignment(Qt.AlignmentFlag.AlignRight)
+                self._grid.addWidget(source, 2 * number, 2, top)
+            below = " ".join(filter(None, (row.source if narrow else "", row.origin)))
+            if below:
+                self._grid.addWidget(words(below, "small"), 2 * number + 1, 1, 1, 2, top)
 
 
 class Literature(Page):

@@ -123,6 +123,7 @@ class Stage:
         )
         window.contrast.put(picture.counts, picture.span, *picture.shown)
         self._put_table()
+        self._on_cursor(-1, -1)
         window.metadata.put(evidence.metadata(micrograph))
         window.put_calibration(*presenter.calibration_words(micrograph))
         window.put_pages(presenter.page_choices(micrograph), micrograph.page)

@@ -82,7 +82,7 @@ QPushButton[role="link"] {{
     background: transparent; border: none; color: {ACCENT}; padding: 2px; text-align: left;
 }}
 QPushButton[role="link"]:hover, QPushButton[role="link"]:focus {{ text-decoration: underline; }}
-QToolButton[role="flat"] {{ background: transparent; border-color: transparent; padding: 5px 9px; }}
+QToolButton[role="flat"] {{ background: transparent; border-color: transparent; padding: 5px 7px; }}
 QToolButton[role="flat"]:hover {{ background: {RAISED}; }}
 QToolButton[role="flat"]:checked {{ color: {ACCENT}; background: {RAISED}; }}
 QLineEdit, QPlainTextEdit, QComboBox, QSpinBox {{

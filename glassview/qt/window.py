@@ -37,7 +37,7 @@ from PySide6.QtWidgets import (
 from glassview.presenter import WindowState
 from glassview.qt.canvas import Canvas
 from glassview.qt.contrast import Contrast
-from glassview.qt.panels import AskBar, Literature, Metadata, Page, SampleForm, section, words
+from glassview.qt.panels import AskBar, Cut, Literature, Metadata, Page, SampleForm, section, words
 from glassview.qt.places import Failure, Invitation, LogWindow, Shortcuts
 from glassview.qt.thumbnails import Thumbnails
 from glassview.qt.verdict import VerdictPanel
@@ -120,7 +120,7 @@ class Window(QMainWindow):
         self.invitation.folder_asked.connect(self.actions_by_name["open_folder"].trigger)
         self.invitation.recent_asked.connect(self.recent_chosen)
         self.canvas.dropped.connect(self.dropped)
-        self.canvas.zoom_changed.connect(lambda zoom: self.zoom.setText(f"{100 * zoom:.3g} %"))
+        self.canvas.zoom_changed.connect(self._put_zoom)
         self.actions_by_name["contrast"].triggered.connect(self.show_contrast)
         self.actions_by_name["shortcuts"].triggered.connect(self.shortcuts.show)
         self.actions_by_name["log"].triggered.connect(self.log.show)
@@ -159,12 +159,10 @@ class Window(QMainWindow):
         self.menus = menus
 
     def _middle_column(self) -> QWidget:
-        self.name = QLabel()
-        self.name.setTextFormat(Qt.TextFormat.PlainText)
+        self.name = Cut()
         font = self.name.font()
         font.setBold(True)
         self.name.setFont(font)
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.position = QLabel()
         self.position.setProperty("role", "quiet")
         self.pages = QComboBox()
@@ -273,9 +271,10 @@ class Window(QMainWindow):
         self._places.setCurrentWidget(self.invitation if state.is_empty else self.splitter)
         self.statusBar().setVisible(not state.is_empty)
         self.position.setText(state.position)
-        self.name.setText(state.title.removesuffix(" – GlassView"))
+        name = state.title.removesuffix(" – GlassView")
+        self.name.put(name)
         if state.trouble is not None:
-            self.failure.put(self.name.text(), state.trouble)
+            self.failure.put(name, state.trouble)
         self._middle.setCurrentWidget(self.failure if state.trouble else self.canvas)
         for name, possible in (
             ("interpret", state.can_interpret),
@@ -291,11 +290,15 @@ class Window(QMainWindow):
         self.actions_by_name["undo"].setText(f"Undo {state.undo}".strip())
         self.actions_by_name["redo"].setText(f"Redo {state.redo}".strip())
 
-    def put_pages(self, pages: tuple[tuple[int, str], ...], shown: int) -> None:
+    def _put_zoom(self, zoom: float) -> None:
+        self.zoom.setText(f"{100 * zoom:,.0f} %" if zoom >= 0.1 else f"{100 * zoom:.2g} %")
+
+    def put_pages(self, pages: tuple[tuple[int, str, str], ...], shown: int) -> None:
         """A chooser where a file has several pages."""
         self.pages.clear()
-        for index, label in pages:
+        for row, (index, label, tip) in enumerate(pages):
             self.pages.addItem(label, index)
+            self.pages.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         self.pages.setCurrentIndex(self.pages.findData(shown))
         self.pages.setVisible(len(pages) > 1)
 

@@ -179,6 +179,15 @@ def test_an_interpretation_is_outdated_by_another_sample_question_or_level(
         session.update(1, sample=before.sample, question=before.question, level=before.level)
 
 
+def test_a_question_holds_for_the_series_but_not_for_what_was_answered(
+    session: Session, judged: Callable[..., Interpretation]
+) -> None:
+    session.concluded(2, made(judged()))
+    session.ask(question="Cracks?", level="moderate")
+    told = [(sheet.question == "Cracks?", sheet.level) for sheet in session.sheets]
+    assert told == [(True, "moderate"), (False, "high"), (True, "moderate")]
+
+
 def test_a_recalled_interpretation_never_replaces_a_new_one(
     session: Session, judged: Callable[..., Interpretation]
 ) -> None:

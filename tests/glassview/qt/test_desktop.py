@@ -405,3 +405,34 @@ def test_a_small_window_hides_nothing_that_is_needed(
         assert right < window.width(), widget
     page = window.verdict
     assert page.widget().width() <= page.viewport().width()
+
+
+def test_every_real_micrograph_is_shown_or_says_why(
+    opened: Opened, qtbot: QtBot, real_micrographs: Path
+) -> None:
+    desktop = opened(real_micrographs)
+    window = desktop.window
+    assert len(desktop.session.sheets) > 20
+    read = 0
+    for sheet in desktop.session.sheets:
+        desktop.session.show(sheet.key)
+        qtbot.waitUntil(
+            lambda: (
+                bool(shown(desktop).trouble)
+                or (
+                    desktop.stage.picture is not None
+                    and desktop.stage.picture.micrograph.path == shown(desktop).path
+                )
+            ),
+            timeout=30_000,
+        )
+        if shown(desktop).trouble:
+            assert window.failure.isVisible()
+            assert window.failure.what.text()
+        else:
+            read += 1
+            assert window.canvas.isVisible()
+            assert not window.canvas.viewport().grab().isNull()
+            calibrated = shown(desktop).micrograph.pixel_size is not None  # type: ignore[union-attr]
+            assert ("uncalibrated" in window.calibration.text()) is not calibrated
+    assert read > 20
