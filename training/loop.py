@@ -156,7 +156,10 @@ def language_stage(
     named = {n: p for n, p in model.named_parameters() if p.requires_grad}
     decayed = [p for p in named.values() if p.ndim > 1]
     plain = [p for p in named.values() if p.ndim <= 1]
-    groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed},
+        {"params": plain, "weight_decay": 0.0},
+    ]
     optimiser = torch.optim.AdamW(
         groups, lr=plan.rate, weight_decay=plan.weight_decay, betas=(0.9, 0.97)
     )

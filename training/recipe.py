@@ -41,13 +41,13 @@ class LanguagePlan:
     mixture: Mapping[str, int] = field(
         default_factory=lambda: {"none": 2, "basic": 3, "moderate": 8, "high": 5}
     )
-    weights: tuple[float, float, float] = (1.0, 2.0, 0.5)
+    weights: tuple[float, float, float] = (8.0, 2.0, 0.5)
     text_share: float = 0.25  # lessons that hold description and answer too
     fresh_share: float = 0.5
     rate: float = 1.2e-3
     warm_up: int = 40
     weight_decay: float = 0.05
-    clip: float = 1.0
+    clip: float = 2.0
     check_every: int = 200
     bf16: bool = True
 

@@ -69,7 +69,7 @@ def answers(
     tokens = seeing.tokens_of(tower, split)
     blank = blank_tokens(tower, recipe.data.image_size)
     nothing = np.broadcast_to(blank, (len(split.records), *blank.shape[1:]))
-    out = {}
+    out: dict[str, Answers] = {}
     for level in LEVELS:
         seen = ask(model, teacher, split.records, tokens, level)
         unseen = ask(model, teacher, split.records, nothing, level)
