@@ -55,10 +55,6 @@ def add_commands(commands: Any) -> None:
     _add_common(measure)
     measure.set_defaults(run=run_measure)
 
-    from glassllava.model.cli import add_commands as add_model
-
-    add_model(commands)
-
     # The model's room is heavy; the module that tells of it is not.
     from glassllava.model import cli as model_cli
 

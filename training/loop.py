@@ -77,7 +77,16 @@ def train(recipe: TrainingRecipe, out: Path, work: Path, *, workers: int, log: L
     curve = language_stage(recipe, model, processor, training, validation, work, log)
     seconds["language"] = time.perf_counter() - started
 
-    card = {
+    card = describe_checkpoint(recipe, (data / "fingerprint").read_text("utf-8").strip())
+    start.save_checkpoint(out, model, processor, card)
+    log(f"checkpoint in {out}; judging")
+    made = {"seconds": seconds, "tower": saw, "curve": curve}
+    judge_embedded(out, recipe, data, tower, made, log)
+
+
+def describe_checkpoint(recipe: TrainingRecipe, data_fingerprint: str) -> dict[str, Any]:
+    """What `glassllava.json` says: who the checkpoint is and how it was made."""
+    return {
         "schema": 1,
         "name": "GlassLLaVA embedded",
         "version": "1",
@@ -88,12 +97,8 @@ def train(recipe: TrainingRecipe, out: Path, work: Path, *, workers: int, log: L
         "passage_budget": recipe.data.passage_budget,
         "longest_text": 96,
         "recipe": recipe.to_json(),
-        "data_fingerprint": (data / "fingerprint").read_text("utf-8").strip(),
+        "data_fingerprint": data_fingerprint,
     }
-    start.save_checkpoint(out, model, processor, card)
-    log(f"checkpoint in {out}; judging")
-    made = {"seconds": seconds, "tower": saw, "curve": curve}
-    judge_embedded(out, recipe, data, tower, made, log)
 
 
 def tower_stage(
