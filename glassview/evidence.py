@@ -268,7 +268,8 @@ def measurement_words(measurement: Measurement) -> str:
     name = _capital(name.removeprefix(prefix) or name)
     words = f"{name} {in_words(measurement.value, measurement.unit)}"
     if measurement.uncertainty:
-        words += f" ± {in_words(measurement.uncertainty, measurement.unit)}"
+        # Two digits of an uncertainty are all that it can mean.
+        words += f" ± {in_words(float(f'{measurement.uncertainty:.2g}'), measurement.unit)}"
     return words
 
 

@@ -181,6 +181,8 @@ def test_what_was_not_seen_is_told_without_certainty(
 def test_measurements_read_like_sentences() -> None:
     length = Measurement("pore_equivalent_diameter_median", 2.1e-6, "m", 1e-7, "circle", "pore")
     assert evidence.measurement_words(length) == "Equivalent diameter median 2.1 µm ± 100 nm"
+    count = Measurement("pore_area_fraction", 0.0214, "1", 0.00435, "counted", "pore")
+    assert evidence.measurement_words(count) == "Area fraction 0.0214 ± 0.0043"
 
 
 def test_passages_keep_their_numbers_and_the_cited_are_marked(
