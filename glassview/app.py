@@ -313,6 +313,7 @@ class Desktop(QObject):
     def close(self) -> None:
         self.window.remember(self._kept)
         self._kept.sync()
+        self.window.hide()  # a worker may need a moment to end: nobody should watch it
         self.stage.clear()
         self.jobs.close()
         self._rooms.close()
