@@ -175,14 +175,15 @@ def language_stage(
         for group in optimiser.param_groups:
             group["lr"] = plan.rate * _schedule(step, plan)
         optimiser.zero_grad(set_to_none=True)
-        for lessons in lessons_of_step(recipe, step, training, teacher):
+        drawn = lessons_of_step(recipe, step, training, teacher)
+        for lessons in drawn:
             batch = collate(lessons, teacher.words.pad)
             features = torch.from_numpy(tokens[batch.rows].astype(np.float32))
             # 16 bits within the step, 32 in the parameters: half the time where a core has bf16.
             with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
                 logits = logits_at(model, batch, features, batch.batch_index, batch.places)
             losses = _losses(logits, batch.targets, batch.kinds)
-            share = len(lessons) / sum(plan.mixture.values())
+            share = len(lessons) / sum(map(len, drawn))
             loss = sum(w * x for w, x in zip(plan.weights, losses, strict=True))
             (loss * share).backward()  # type: ignore[union-attr]
             total += share * np.array([float(x.detach()) for x in losses])
@@ -214,10 +215,12 @@ def lessons_of_step(
     count = len(training.records)
     known = min(recipe.seeing.micrographs, count)  # the tower has learnt these by heart
     batches = []
-    for level, number in recipe.language.mixture.items():
+    plan = recipe.language
+    first = step < plan.first_steps
+    for level, number in (plan.first_mixture if first else plan.mixture).items():
         lessons: list[Lesson] = []
         while len(lessons) < number:
-            fresh = rng.random() < recipe.language.fresh_share and known < count
+            fresh = rng.random() < plan.fresh_share and known < count
             row = int(rng.integers(known if fresh else 0, count if fresh else known))
             record = training.records[row]
             # Without context the verdict is that of the sample it came with, on average.
@@ -225,7 +228,7 @@ def lessons_of_step(
             context = others[int(rng.integers(len(others)))]
             if level not in context["levels"]:
                 continue
-            texts = rng if rng.random() < recipe.language.text_share else None
+            texts = rng if not first and rng.random() < plan.text_share else None
             lessons.append(teacher.lesson(row, record, context, level, texts))
         batches.append(lessons)
     return batches

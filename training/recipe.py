@@ -32,14 +32,20 @@ class LanguageSize:
 class LanguagePlan:
     """The second stage: projector and language model on the tower's kept tokens.
 
-    `mixture` is lessons a step at each context level; `weights` multiply the mean loss of the
-    probes, of the verdict and of the text. `fresh_share` of the lessons is on micrographs that the
-    tower has never seen: what it says of those it learnt by heart is surer than it should be.
+    `mixture` is lessons a step at each context level; `first_mixture` that of the first steps, in
+    which short lessons teach the probes to find their own score before the text is learnt.
+    `weights` multiply the mean loss of the probes, of the verdict and of the text. `fresh_share` of
+    the lessons is on micrographs that the tower has never seen: what it says of those it learnt by
+    heart is surer than it should be.
     """
 
-    steps: int = 1400
+    steps: int = 800
     mixture: Mapping[str, int] = field(
-        default_factory=lambda: {"none": 2, "basic": 3, "moderate": 8, "high": 5}
+        default_factory=lambda: {"none": 14, "basic": 6, "moderate": 8, "high": 6}
+    )
+    first_steps: int = 150
+    first_mixture: Mapping[str, int] = field(
+        default_factory=lambda: {"none": 48, "basic": 8, "moderate": 6, "high": 2}
     )
     weights: tuple[float, float, float] = (8.0, 2.0, 0.5)
     text_share: float = 0.25  # lessons that hold description and answer too
@@ -80,6 +86,7 @@ class TrainingRecipe:
         samples = self.data.counts["train"]
         batch = sum(self.language.mixture.values())
         side = self.data.image_size // 16
+        looks = self.seeing.epochs * (min(samples, self.seeing.micrographs) // self.seeing.batch)
         early = samples * 112 * side * side * 2
         activations = batch * 200 * self.size.width * self.size.layers * 40
         needs = (16 * (self.size.parameters + 3_500_000) + early + activations) / 1e9
@@ -88,11 +95,10 @@ class TrainingRecipe:
             "samples": samples,
             "epochs": round(self.language.steps * batch / samples, 2),
             "global_batch": batch,
-            "steps_total": self.seeing.epochs * (samples // self.seeing.batch)
-            + self.language.steps,
+            "steps_total": looks + self.language.steps,
             "stages": [
                 {"name": "data", "micrographs": sum(self.data.counts.values())},
-                {"name": "tower", "steps": self.seeing.epochs * (samples // self.seeing.batch)},
+                {"name": "tower", "steps": looks, "batch": self.seeing.batch},
                 {"name": "language", "steps": self.language.steps, "batch": batch},
                 {"name": "calibration", "micrographs": self.data.counts["calibration"]},
             ],

@@ -317,8 +317,8 @@ class Wording:
         return head + self._plain(f"{words}\n" if words else "")
 
     def branch(self, question: str) -> list[int]:
-        tail = self._tokenizer(self._tail, add_special_tokens=False)["input_ids"]
-        return self._plain(question) + tail
+        """A question and the template's end, as one text: a piece may span both."""
+        return self._plain(question, self._tail)
 
     def answer(self, text: str) -> list[int]:
         """What follows a branch: " text" and the end. For training."""
@@ -327,12 +327,12 @@ class Wording:
     def text(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
 
-    def _plain(self, text: str) -> list[int]:
+    def _plain(self, text: str, tail: str = "") -> list[int]:
         special = set(self._tokenizer.all_special_tokens)
         for token in special:
             while token in text:
                 text = text.replace(token, " ".join(token))
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self._tokenizer(text + tail, add_special_tokens=False)["input_ids"]
 
     def _starts(self, *words: str) -> set[int]:
         return {

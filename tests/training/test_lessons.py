@@ -91,4 +91,4 @@ def test_texts_are_taught_to_their_end(model_and_teacher) -> None:  # type: igno
 
 def test_phrases_of_the_prompt_are_one_piece(tmp_path: Path, model_and_teacher) -> None:  # type: ignore[no-untyped-def]
     _, teacher = model_and_teacher
-    assert all(len(ids) == 2 for ids in teacher._probes)
+    assert all(len(ids) == 1 for ids in teacher._probes)

@@ -45,6 +45,7 @@ def _recipe(steps: int, check_every: int) -> Any:
     plan = LanguagePlan(
         steps=steps,
         mixture={"none": 2, "high": 4},
+        first_steps=0,
         rate=5e-3,
         warm_up=2,
         check_every=check_every,

@@ -153,7 +153,7 @@ less, and see the decision log for what it said of some.
 - Tower: validation mAP over the 16 features {map_frozen:.3f} frozen, {map_kept:.3f} kept
   ({map_training:.3f} on training micrographs).
 - Seconds on two processor cores that other work shared: {seconds}.
-
+{notes}
 ## Limits
 - Sixteen features: children are told apart only as far as the verdict needs it.
 - Numbers are not read by the model; counts and sizes come from the measurements.
@@ -195,5 +195,6 @@ def card(
         map_frozen=saw["map_frozen"],
         map_kept=saw["map_kept"],
         map_training=saw["map_training"],
+        notes="".join(f"- {note}\n" for note in made.get("notes", ())),
         seconds=", ".join(f"{name} {value:.0f}" for name, value in made["seconds"].items()),
     )
