@@ -241,14 +241,10 @@ def _instrument_rows(micrograph: Micrograph) -> Iterable[Row]:
 def _measurements(
     micrograph: Micrograph, measurements: Iterable[Measurement], notes: Iterable[str]
 ) -> str:
-    from glassllava.measurement.quantities import in_words
+    from glassllava.measurement.quantities import measured_in_words
 
     rows: list[Row] = [*_scale_rows(micrograph)][:1]
-    for one in measurements:
-        value = in_words(one.value, one.unit)
-        if one.uncertainty is not None:
-            value += f" ± {in_words(one.uncertainty, one.unit, 2)}"
-        rows.append((one.quantity.replace("_", " "), value, one.note))
+    rows += [(m.quantity.replace("_", " "), measured_in_words(m), m.note) for m in measurements]
     return "\n".join(
         [str(micrograph.path), *_table(rows), *_warned([*micrograph.warnings, *notes])]
     )

@@ -219,15 +219,14 @@ def _in_words(found: Interpretation) -> str:
 
 def _finding_in_words(finding: Finding) -> list[str]:
     from glassllava.features import name_of
-    from glassllava.measurement.quantities import in_words
+    from glassllava.measurement.quantities import measured_in_words
 
     sure = "" if finding.probability is None else f" {finding.probability:.2f}"
     if sure and not finding.calibrated:
         sure += " uncalibrated"
     lines = [f"  {name_of(finding.feature)}{sure}: {finding.disposition} ({finding.reason})"]
-    for measured in finding.measurements:
-        value = in_words(measured.value, measured.unit)
-        if measured.uncertainty is not None:
-            value += f" ± {in_words(measured.uncertainty, measured.unit)}"
-        lines.append(f"    {measured.quantity.replace('_', ' ')}: {value}")
+    lines += [
+        f"    {measured.quantity.replace('_', ' ')}: {measured_in_words(measured)}"
+        for measured in finding.measurements
+    ]
     return lines

@@ -14,7 +14,7 @@ from typing import Any
 from batch.ledger import Review
 from glassllava import features
 from glassllava.interpretation import Finding, Interpretation
-from glassllava.measurement.quantities import Measurement, in_words
+from glassllava.measurement.quantities import Measurement, in_words, measured_in_words
 from glassllava.micrograph.record import Micrograph, PixelSize
 from glassview.presenter import DECISION_WORDS, Tone, decided, tone_of
 from glassview.session import Sheet
@@ -266,11 +266,7 @@ def measurement_words(measurement: Measurement) -> str:
     name = measurement.quantity.replace("_", " ")
     prefix = f"{measurement.feature} "
     name = _capital(name.removeprefix(prefix) or name)
-    words = f"{name} {in_words(measurement.value, measurement.unit)}"
-    if measurement.uncertainty:
-        # Two digits of an uncertainty are all that it can mean.
-        words += f" ± {in_words(float(f'{measurement.uncertainty:.2g}'), measurement.unit)}"
-    return words
+    return f"{name} {measured_in_words(measurement)}"
 
 
 def absent_words(made: Interpretation) -> str:

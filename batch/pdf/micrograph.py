@@ -5,7 +5,6 @@ Every value stands with where it was read. Knows how a page is laid out, not how
 
 from __future__ import annotations
 
-import math
 from pathlib import PurePath
 from typing import Any
 
@@ -22,7 +21,7 @@ from batch.report import Entry
 from glassllava.features import name_of
 from glassllava.interpretation import Finding, Interpretation
 from glassllava.literature import Passage
-from glassllava.measurement.quantities import Measurement, in_words
+from glassllava.measurement.quantities import Measurement, measured_in_words
 
 _PICTURE = (118 * mm, 92 * mm)
 _GAP = 5 * mm
@@ -202,24 +201,10 @@ def _evidence(finding: Finding) -> list[Flowable]:
 
 def measured(measurement: Measurement, feature: str = "") -> str:
     """A measurement as "count 12 ± 2": the uncertainty at k = 2, the row's own feature unnamed."""
-    name, value = measurement.quantity.removeprefix(f"{feature}_"), measurement.value
-    name = name.replace("_", " ")
-    words = _number(value, measurement.unit, 3) if math.isfinite(value) else "not known"
-    if measurement.uncertainty is not None and math.isfinite(measurement.uncertainty):
-        words += f" ± {_number(measurement.uncertainty, measurement.unit, 2)}"
+    name = measurement.quantity.removeprefix(f"{feature}_").replace("_", " ")
     # A value stays on one line with its unit and its uncertainty.
-    return f"{name}\N{NO-BREAK SPACE}" + words.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _number(value: float, unit: str, digits: int) -> str:
-    """6.38e-05 as people write it: 6.38 × 10⁻⁵."""
-    words = in_words(value, unit, digits)
-    mantissa, e, power = words.partition("e-")
-    if not e:
-        return words
-    exponent, space, rest = power.partition(" ")
-    raised = str(int(exponent)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa} × 10⁻{raised}{space}{rest}"
+    words = measured_in_words(measurement).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{name}\N{NO-BREAK SPACE}{words}"
 
 
 def _words(found: Interpretation) -> list[Flowable]:

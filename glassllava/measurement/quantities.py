@@ -5,6 +5,8 @@ Knows nothing of how anything is measured.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -93,26 +95,54 @@ class Measurements:
         )
 
 
-#: SI prefixes of length, from the largest step that is still read as a number.
-_PREFIXES = ((1.0, "m"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm"))
+#: By unit: from what value on, the scale, and its name; the last is taken for all that is less.
+_SCALES: dict[str, tuple[tuple[float, float, str], ...]] = {
+    "m": ((1.0, 1.0, "m"), (1e-3, 1e-3, "mm"), (1e-6, 1e-6, "µm"), (0.0, 1e-9, "nm")),
+    "m2": ((1e-6, 1e-6, "mm²"), (1e-15, 1e-12, "µm²"), (0.0, 1e-18, "nm²")),
+    "1/m2": ((1e12, 1e12, "/µm²"), (0.0, 1e6, "/mm²")),
+    "1/px2": ((0.0, 1e-6, "/Mpx"),),
+}
+_GROUPED_FROM = 10_000
+_POWER_OF_TEN = re.compile(r"e-0*(\d+)")
 
 
 def in_words(value: float, unit: str, digits: int = 3) -> str:
-    """`value` as a person writes it: 2.5e-6, "m" -> "2.5 µm"; 0.021, "1" -> "0.021"."""
-    if unit == "m":
-        return _scaled(value, digits)
-    if unit == "m2":
-        return f"{value * 1e12:.{digits}g} µm²"
-    if unit == "1/m2":
-        return f"{value * 1e-6:.{digits}g} /mm²"
-    if unit == "1/px2":
-        return f"{value * 1e6:.{digits}g} /Mpx"
-    number = f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
-    return number if unit == "1" else f"{number} {unit}"
+    """`value` as a person writes it: 2.5e-6, "m" -> "2.5 µm"; 4.74e11, "1/m2" -> "474 000 /mm²".
+
+    Counts and pixels keep every digit before the point; the rest is rounded to `digits`.
+    """
+    if unit not in _SCALES:
+        number = _number(value if abs(value) >= 10**digits else _rounded(value, digits), digits)
+        return number if unit == "1" else f"{number} {unit}"
+    value = _rounded(value, digits)
+    # A hair of grace: 1e-6 that was computed may lie below itself.
+    scale, name = next(
+        (scale, name)
+        for least, scale, name in _SCALES[unit]
+        if abs(value) >= least * (1 - 1e-9) or least == 0
+    )
+    return f"{_number(_rounded(value / scale, digits), digits)} {name}"
 
 
-def _scaled(value: float, digits: int) -> str:
-    for scale, name in _PREFIXES:
-        if abs(value) >= scale:
-            return f"{value / scale:.{digits}g} {name}"
-    return f"{value / 1e-9:.{digits}g} nm"
+def measured_in_words(measurement: Measurement) -> str:
+    """A value with its uncertainty, for people: "2.51 µm ± 98 nm", "6.38 × 10⁻⁵"."""
+    if not math.isfinite(measurement.value):
+        return "not known"
+    words = in_words(measurement.value, measurement.unit)
+    if measurement.uncertainty and math.isfinite(measurement.uncertainty):
+        # Two digits of an uncertainty are all that it can mean.
+        words += f" ± {in_words(measurement.uncertainty, measurement.unit, 2)}"
+    return _POWER_OF_TEN.sub(
+        lambda power: " × 10⁻" + power[1].translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")),
+        words,
+    )
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _number(value: float, digits: int) -> str:
+    if abs(value) >= _GROUPED_FROM:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
