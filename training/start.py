@@ -34,7 +34,8 @@ TEMPLATE = (
     "{% else %} ASSISTANT: {{ message['content'][0]['text'] }}</s>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %} ASSISTANT:{% endif %}"
 )
-#: Phrases of the prompt that are one piece each: a probe then costs two pieces, not fourteen.
+#: Phrases of the prompt that are one piece each; a probe is one with the template's end, so that
+#: the place that answers is the place that knows the question.
 _PHRASES = (" ASSISTANT:", "USER:", prompt.DEFAULT_QUESTION, prompt._VERDICT, prompt._DESCRIBE)
 
 
@@ -104,7 +105,7 @@ def make_processor(texts: Iterable[str], pieces: int, image_size: int = 448) -> 
     # One piece each, whatever the texts hold.
     answers = ["yes", "no", "Yes", "No", " yes", " no", " Yes", " No"] * 100_000
     tokenizer.train_from_iterator([*texts, *answers], trainer)
-    phrases = [*_PHRASES, *(prompt.probe_text(key) for key in features.PARENTS)]
+    phrases = [*_PHRASES, *(f"{prompt.probe_text(key)} ASSISTANT:" for key in features.PARENTS)]
     tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
     fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
