@@ -102,7 +102,7 @@ def read_calibration(folder: Path) -> Calibration | None:
         raise ModelUnavailable(
             f"The calibration cannot be used ({error})",
             where=path,
-            remedy="Remove it to work uncalibrated, or write it again with `glassview evaluate`.",
+            remedy="Remove it to work uncalibrated, or fetch or make the checkpoint again.",
         ) from error
 
 

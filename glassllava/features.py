@@ -66,10 +66,6 @@ def children(parent: str) -> tuple[str, ...]:
     return tuple(key for key, feature in vocabulary().items() if feature.parent == parent)
 
 
-def is_known(key: str) -> bool:
-    return key in PARENTS or key in vocabulary()
-
-
 def parent_of(key: str) -> str:
     """The probe key that answers for `key`; a parent answers for itself.
 
@@ -86,7 +82,7 @@ def parent_of(key: str) -> str:
     near = difflib.get_close_matches(key, [*PARENTS, *vocabulary()], n=3)
     raise BadInput(
         f"'{key}' is not a feature key",
-        remedy=f"Did you mean {', '.join(near)}?" if near else "README lists the feature keys.",
+        remedy=f"Did you mean {', '.join(near)}?" if near else f"Known: {', '.join(PARENTS)}.",
     )
 
 

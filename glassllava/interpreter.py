@@ -23,6 +23,7 @@ from glassllava.interpretation import (
     Verdict,
 )
 from glassllava.literature import Literature
+from glassllava.measurement import MEASURING_VERSION
 from glassllava.measurement.quantities import Measurements
 from glassllava.prompt import TEMPLATES_SHA256, Enquiry, compose, level_given, literature_query
 from glassllava.sample import ContextLevel, Sample, Understanding, understand
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from glassllava.micrograph.record import Micrograph
     from glassllava.model.backend import Reply, VisionModel
 
-#: Raised whenever preprocessing or measuring changes what a model is told: part of `asked`.
+#: Raised whenever preprocessing or wording changes what a model is told: part of `asked`.
 PREPARATION_VERSION = "1"
 
 _PASSAGES = 4
@@ -160,6 +161,7 @@ def asked_fingerprint(
             "page": micrograph.page,
             "micrograph": {**micrograph.to_json(), "path": ""},
             "preparation": PREPARATION_VERSION,
+            "measuring": MEASURING_VERSION,
             "sample": sample.to_json(),
             "templates": TEMPLATES_SHA256,
             "question": question,

@@ -256,5 +256,5 @@ def _searched(library: Any, where: str) -> Check:
     if passages:
         return Check("literature", "ok", f"{where}; found '{passages[0].locator}'")
     return Check(
-        "literature", "limited", f"{where}; a search found nothing", "Run `library check`."
+        "literature", "limited", f"{where}; a search found nothing", "Run: glassview library check"
     )

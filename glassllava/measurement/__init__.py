@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURING_VERSION", "Measurement", "Measurements", "Region", "measure"]
 
-#: Part of every fingerprint that measurements enter; raised when a figure may change.
+#: Part of the `asked` fingerprint; raised when a figure may change.
 MEASURING_VERSION = 1
 _SMALLEST = 64  # px a side
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glassllava import prompt
+from glassllava import interpreter, prompt
 from glassllava.calibration import Calibration, LevelCalibration, Platt
 from glassllava.interpretation import Interpretation
 from glassllava.interpreter import Judging, conclude, interpret, prepare
@@ -255,6 +255,17 @@ def test_fingerprints_tell_asking_from_judging() -> None:
     assert other.asked == first.asked
     assert other.judged != first.judged
     assert moved.asked != first.asked
+
+
+@pytest.mark.parametrize("version", ["MEASURING_VERSION", "PREPARATION_VERSION"])
+def test_a_new_way_to_measure_or_prepare_asks_the_model_again(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = judge(Script())
+    monkeypatch.setattr(interpreter, version, "another")
+    after = judge(Script())
+    assert after.asked != before.asked
+    assert after.judged == before.judged
 
 
 def test_interpret_is_prepare_reply_conclude(tmp_path: Path) -> None:
