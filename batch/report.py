@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from glassllava.interpretation import Decision, Interpretation
+from glassllava.interpretation import DISCLAIMER, Decision, Interpretation
 
 if TYPE_CHECKING:
     from batch.ledger import Review
-
-DISCLAIMER = "Not for safety-critical or regulatory decisions without review by an expert."
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,16 @@ SCHEMA = 1
 Disposition = Literal["defect", "intended", "artefact", "harmless", "unclear"]
 Decision = Literal["defect", "no_defect", "undecided"]
 
+#: The words a person reads for a decision.
+DECISION_WORDS: Mapping[str, str] = {
+    "defect": "Defect",
+    "no_defect": "No defect",
+    "undecided": "Undecided",
+}
+
+#: What every report and every answer on a screen says.
+DISCLAIMER = "Not for safety-critical or regulatory decisions without review by an expert."
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -186,13 +186,12 @@ def doctor(args: argparse.Namespace) -> int:
     return 0
 
 
-_DECISIONS = {"defect": "DEFECT", "no_defect": "NO DEFECT", "undecided": "UNDECIDED"}
-
-
 def _in_words(found: Interpretation) -> str:
     """The interpretation for a person at a terminal."""
+    from glassllava.interpretation import DECISION_WORDS, DISCLAIMER
+
     verdict = found.verdict
-    lines = [f"{found.micrograph['path']}: {_DECISIONS[verdict.decision]}"]
+    lines = [f"{found.micrograph['path']}: {DECISION_WORDS[verdict.decision].upper()}"]
     if verdict.probability is not None:
         lines[0] += f" (probability of a defect {verdict.probability:.2f}, before any rule)"
     lines += [f"  {reason}" for reason in verdict.reasons]
@@ -213,7 +212,7 @@ def _in_words(found: Interpretation) -> str:
     lines += ["", f"Model: {model.name} {model.version} ({model.reference}{seen_by})"]
     if model.trained_on_synthetic:
         lines.append("It was trained on synthetic micrographs.")
-    lines.append("Not for safety-critical or regulatory decisions without review by an expert.")
+    lines.append(DISCLAIMER)
     return "\n".join(lines)
 
 

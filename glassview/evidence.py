@@ -13,10 +13,10 @@ from typing import Any
 
 from batch.ledger import Review
 from glassllava import features
-from glassllava.interpretation import Finding, Interpretation
+from glassllava.interpretation import DECISION_WORDS, Finding, Interpretation
 from glassllava.measurement.quantities import Measurement, in_words, measured_in_words
 from glassllava.micrograph.record import Micrograph, PixelSize
-from glassview.presenter import DECISION_WORDS, Tone, decided, tone_of
+from glassview.presenter import Tone, decided, tone_of
 from glassview.session import Sheet
 
 # -- metadata ----------------------------------------------------------------------------------
@@ -332,9 +332,6 @@ def provenance(made: Interpretation) -> str:
     if seconds := sum(made.timing.values()):
         parts.append(f"{seconds:.1f} s")
     return " · ".join(parts)
-
-
-DISCLAIMER = "Not for safety-critical or regulatory decisions without review by an expert."
 
 
 def _percent(probability: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batch.ledger import Review
-from glassllava.interpretation import Decision, Interpretation
+from glassllava.interpretation import DECISION_WORDS, Decision, Interpretation
 from glassllava.measurement.quantities import Region, in_words
 from glassllava.micrograph.record import Micrograph, PixelSize
 from glassview.session import Session, Sheet, Trouble
@@ -28,7 +28,6 @@ MARKS: dict[Tone, str] = {
     "artefact": "square",
     "plain": "ring",
 }
-DECISION_WORDS = {"defect": "Defect", "no_defect": "No defect", "undecided": "Undecided"}
 _DISPOSITION_TONES: dict[str | None, Tone] = {
     "defect": "defect",
     "unclear": "undecided",

@@ -12,6 +12,7 @@ from batch.pdf import style
 from batch.pdf.document import Heading
 from batch.pdf.tables import ruled
 from batch.report import ReportData
+from batch.tables import STAGES
 from glassllava import __version__, rules
 from glassllava.prompt import TEMPLATES_SHA256
 
@@ -99,10 +100,7 @@ def _settings(report: ReportData) -> Iterable[tuple[str, str]]:
     yield "Prompt templates", TEMPLATES_SHA256
     if found:
         total = sum(
-            seconds
-            for each in found
-            for stage, seconds in each.timing.items()
-            if stage in ("read", "measure", "picture", "retrieve", "model", "conclude")
+            seconds for each in found for stage, seconds in each.timing.items() if stage in STAGES
         )
         yield "Time", f"{total / len(found):.2f} s of work a micrograph"
 

@@ -15,8 +15,9 @@ from batch.pdf.document import Document, Heading, NumberedCanvas
 from batch.pdf.micrograph import micrograph_page
 from batch.pdf.parts import Thumbnail
 from batch.pictures import Picture
-from batch.report import DISCLAIMER, ReportData
+from batch.report import ReportData
 from glassllava.errors import RunUnavailable
+from glassllava.interpretation import DISCLAIMER
 
 _THUMBNAIL_SIDE = 260
 #: Which verdicts a reader wants to see first.

@@ -101,7 +101,7 @@ def _why(entry: Entry) -> list[Flowable]:
     if words := _model_alone(found):
         lines.append(style.paragraph(words, style.BODY))
     if entry.review is not None:
-        word = style.DECISION_WORDS[entry.review.decision]
+        word = style.OUTCOME_WORDS[entry.review.decision]
         agreed = "confirmed" if entry.review.decision == entry.decision else "overruled"
         lines.append(
             style.marked(
@@ -126,7 +126,7 @@ def _model_alone(found: Interpretation) -> str:
     said = "defect" if model.defect else "no_defect"
     if said == verdict.decision:
         return ""
-    return f"The model alone said “{style.DECISION_WORDS[said].lower()}”, before any rule."
+    return f"The model alone said “{style.OUTCOME_WORDS[said].lower()}”, before any rule."
 
 
 def _findings(found: Interpretation, marked: dict[str, Marked]) -> list[Flowable]:

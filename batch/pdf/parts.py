@@ -190,7 +190,7 @@ class VerdictBox(Flowable):
         canvas.roundRect(0, self.height - 24, self.width, 24, 3, stroke=0, fill=1)
         canvas.setFillColor(style.WHITE)
         canvas.setFont(style.BOLD, 12)
-        canvas.drawString(9, self.height - 16.4, style.DECISION_WORDS[self._decision])
+        canvas.drawString(9, self.height - 16.4, style.OUTCOME_WORDS[self._decision])
         canvas.setFillColor(style.QUIET)
         canvas.setFont(style.PLAIN, 6.6)
         if self._probability is None:
@@ -231,7 +231,7 @@ class Counts(Flowable):
             canvas.drawString(x, 31, str(count))
             canvas.setFillColor(style.QUIET)
             canvas.setFont(style.PLAIN, 8)
-            canvas.drawString(x, 17, style.DECISION_WORDS[name])
+            canvas.drawString(x, 17, style.OUTCOME_WORDS[name])
         total, x = sum(self._counts.values()), 0.0
         canvas.setFillColor(style.PALE)
         canvas.rect(0, 2, self.width, 6, stroke=0, fill=1)

@@ -21,6 +21,8 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph
 
+from glassllava.interpretation import DECISION_WORDS
+
 # Base-85 text around every picture makes a file a quarter larger and 25 times slower to write.
 rl_config.useA85 = 0
 
@@ -52,12 +54,7 @@ DECISION = {
     "undecided": DISPOSITION["unclear"],
     "failed": HexColor("#7d8791"),
 }
-DECISION_WORDS = {
-    "defect": "Defect",
-    "no_defect": "No defect",
-    "undecided": "Undecided",
-    "failed": "Failed",
-}
+OUTCOME_WORDS = {**DECISION_WORDS, "failed": "Failed"}
 
 
 @cache

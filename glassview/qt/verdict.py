@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from glassview.evidence import DISCLAIMER, FindingRow, VerdictCard
+from glassllava.interpretation import DISCLAIMER
+from glassview.evidence import FindingRow, VerdictCard
 from glassview.qt.panels import Page, emptied, section, words
 from glassview.qt.style import LINE, QUIET, RAISED, TEXT, TONES, mark_pixmap
 from glassview.session import Trouble

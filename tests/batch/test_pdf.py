@@ -15,10 +15,10 @@ from batch.outputs import report_of, write_outputs
 from batch.pdf import draw
 from batch.pdf.parts import bar_length
 from batch.recipe import Recipe
-from batch.report import DISCLAIMER, Entry, build_report
+from batch.report import Entry, build_report
 from batch.scan import scan
 from glassllava.errors import RunUnavailable
-from glassllava.interpretation import Interpretation
+from glassllava.interpretation import DISCLAIMER, Interpretation
 from glassllava.literature import Passage
 from glassllava.sample import Sample
 
