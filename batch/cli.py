@@ -153,7 +153,8 @@ def run_scan(args: argparse.Namespace) -> int:
         if bar is not None:
             bar.close()
     _tell(result, args)
-    return 1 if result.failed or result.partial else 0
+    # A dry run has done what was asked of it, whatever failed in an earlier night.
+    return 1 if not args.dry_run and (result.failed or result.partial) else 0
 
 
 def run_report(args: argparse.Namespace) -> int:

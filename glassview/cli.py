@@ -166,9 +166,10 @@ def _open_desktop(args: argparse.Namespace) -> int:
                 where=path,
                 remedy=_nearest_command(path),
             )
+    from glassllava.settings import load
     from glassview.app import open_desktop
 
-    code: int = open_desktop(args.paths)
+    code: int = open_desktop(args.paths, settings=load(args.settings))
     return code
 
 

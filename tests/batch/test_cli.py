@@ -92,6 +92,17 @@ def test_a_dry_run_lists_what_would_be_done(
     assert not (tmp_path / "night").exists()
 
 
+def test_a_dry_run_over_a_night_with_failures_is_no_failure(
+    scan: Callable[..., int], write: Make, tmp_path: Path, capsys: Capture
+) -> None:
+    path = write("a.tif")
+    path.write_bytes(path.read_bytes()[:200])
+    assert scan() == 1
+    capsys.readouterr()
+    assert scan("--dry-run") == 0
+    assert "leave failed" in capsys.readouterr().out
+
+
 def test_an_interrupt_ends_with_130_and_says_how_to_go_on(
     scan: Callable[..., int], write: Make, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from glassllava import __version__
 from glassllava.errors import BadInput, GlassError
+from glassllava.settings import Settings
 from glassview import cli
 
 
@@ -156,3 +157,21 @@ def test_no_colour_where_no_terminal_is(
     room["raise"] = BadInput("x")
     cli.main(["poke", "it"])
     assert "\033" not in capsys.readouterr().err
+
+
+def test_the_desktop_gets_the_settings_that_were_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[model]\nreference = "scripted"\n', "utf-8")
+    given: dict[str, object] = {}
+
+    class App:
+        @staticmethod
+        def open_desktop(paths: list[str], *, settings: Settings) -> int:
+            given.update(paths=paths, model=settings.values["model"]["reference"])
+            return 0
+
+    monkeypatch.setitem(sys.modules, "glassview.app", App)  # type: ignore[arg-type]
+    assert cli.main(["--settings", str(file), str(tmp_path)]) == 0
+    assert given == {"paths": [str(tmp_path)], "model": "scripted"}
