@@ -96,7 +96,8 @@ def citations_of(feature: str, text: str, passages: Sequence[Passage]) -> tuple[
     names = [features.name_of(feature), feature.replace("_", " ")]
     names += [features.name_of(child) for child in features.children(feature)]
     words = re.compile(
-        "|".join(rf"\b{re.escape(w)}" for n in names for w in re.split(r", | or ", n))
+        "|".join(rf"\b{re.escape(w)}" for n in names for w in re.split(r", | or ", n)),
+        re.IGNORECASE,
     )
-    sentences = [s for s in _SENTENCE.findall(text) if words.search(s.lower())]
+    sentences = [s for s in _SENTENCE.findall(text) if words.search(s)]
     return cited_in(" ".join(sentences), passages)

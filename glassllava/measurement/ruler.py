@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glassllava.errors import Uncalibrated
-from glassllava.measurement.quantities import Measurement, Unit, in_words
+from glassllava.measurement.quantities import Measurement, Unit
 from glassllava.micrograph.record import Micrograph, PixelSize
 
 Power = Literal[1, 2, -2]
@@ -86,10 +86,8 @@ class Ruler:
         if spread is not None and of_ruler is not None:
             uncertainty = math.hypot(spread * factor, abs(power) * of_ruler * value * factor)
         elif spread is not None and value:
-            share = 100 * spread / abs(value)
-            part = (
-                f"±{in_words(share, '1', 2)} % (k = 2) without the ruler's part, which is unknown"
-            )
+            share = float(f"{100 * spread / abs(value):.2g}")
+            part = f"±{share:g} % (k = 2) without the ruler's part, which is unknown"
             note = f"{note}; {part}" if note else part
         return Measurement(
             quantity, value * factor, _METRE_UNITS[power], uncertainty, method, feature, note

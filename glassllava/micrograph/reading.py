@@ -256,12 +256,17 @@ def _scale(
         if best is not None and abs(size.value_m - best.value_m) > _DISAGREEMENT * best.value_m
     ]
     if apart and best is not None:
-        others = ", ".join(f"{size.value_m:.4g} m ({size.origin or size.source})" for size in apart)
+        others = ", ".join(f"{_in_words(size)} ({size.origin or size.source})" for size in apart)
         warnings.append(
-            f"The scales disagree: {best.value_m:.4g} m per pixel ({best.origin or best.source}) "
+            f"The scales disagree: {_in_words(best)} per pixel ({best.origin or best.source}) "
             f"is used, the file also says {others}"
         )
     return best, candidates, warnings
+
+
+def _in_words(size: PixelSize) -> str:
+    # Nanometres alone, so that two that disagree are compared at a glance.
+    return f"{float(f'{size.value_m * 1e9:.4g}'):,.12g} nm".replace(",", " ")
 
 
 def _merged(empty: _Settings, parts: Iterable[_Settings]) -> _Settings:

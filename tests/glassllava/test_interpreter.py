@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glassllava import interpreter, prompt
+from glassllava import answers, interpreter, prompt
 from glassllava.calibration import Calibration, LevelCalibration, Platt
 from glassllava.interpretation import Interpretation
 from glassllava.interpreter import Judging, conclude, interpret, prepare
@@ -178,6 +178,13 @@ def test_an_invented_citation_is_dropped_and_counted() -> None:
     assert finding(record, "pore").citations == record.citations
     assert any("1 citations" in warning for warning in record.warnings)
     assert "[7]" in record.reply.description
+
+
+def test_a_sentence_cites_for_the_feature_that_it_names() -> None:
+    text = "Wallner lines cross it [2]. Bubbles are round [1]."
+    (found,) = answers.citations_of("fracture_surface", text, PASSAGES)
+    assert found.passage_id == "primer:9"
+    assert answers.citations_of("crystal", text, PASSAGES) == ()
 
 
 def test_passages_that_do_not_fit_are_dropped_and_said() -> None:

@@ -103,7 +103,7 @@ def test_scales_that_disagree_are_told(tmp_path):
     sections["EBeam"]["HFW"] = 1.05 * 2.5e-9 * 256
     found = read_micrograph(thermo_file(tmp_path, sections))
     assert found.pixel_size.value_m == pytest.approx(2.5e-9)
-    assert any("disagree" in warning for warning in found.warnings)
+    assert any("disagree: 2.5 nm per pixel" in warning for warning in found.warnings)
 
 
 def zeiss_file(tmp_path, entries, picture=None, unnamed=0.0):
