@@ -309,7 +309,7 @@ def _dispose(
 ) -> tuple[Disposition, str, tuple[str, ...]]:
     """What a present feature is for this sample, why, and which rules fired."""
     parent = features.parent_of(feature)
-    if parent == "artefact":
+    if features.is_artefact(feature):
         return "artefact", "rule R83: acquisition or preparation flag", ("R83",)
     if feature in judging.dispositions or parent in judging.dispositions:
         own = judging.dispositions.get(feature) or judging.dispositions[parent]

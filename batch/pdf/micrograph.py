@@ -102,7 +102,7 @@ def _why(entry: Entry) -> list[Flowable]:
         lines.append(style.paragraph(words, style.BODY))
     if entry.review is not None:
         word = style.OUTCOME_WORDS[entry.review.decision]
-        agreed = "confirmed" if entry.review.decision == entry.decision else "overruled"
+        agreed = "accepted" if entry.review.decision == entry.decision else "overruled"
         lines.append(
             style.marked(
                 f"<b>Reviewed: {word}</b> ({agreed} on {style.safe(entry.review.at[:10], 20)}) "
