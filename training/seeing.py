@@ -71,7 +71,7 @@ def teach_tower(
     share = truth.mean(0).clamp(min=2 / len(truth))
     weight = ((1 - share) / share).sqrt().clamp(max=8)
     started = time.perf_counter()
-    _standardise(tower, train)
+    standardise(tower, train)
     _fit_head(tower, train, truth, weight, plan)
     frozen = mean_average_precision(scores_of(tower, validation), checked)
     log(f"tower frozen: mAP {frozen:.3f} after {time.perf_counter() - started:.0f} s")
@@ -145,7 +145,7 @@ def tokens_of(tower: Tower, split: Split) -> np.ndarray[Any, Any]:
 
 
 @torch.no_grad()
-def _standardise(tower: Tower, train: Split) -> None:
+def standardise(tower: Tower, train: Split) -> None:
     tower.eval()
     count = min(len(train.records), 600)
     parts = [

@@ -170,9 +170,13 @@ def make_llava(
         tie_word_embeddings=True,
     )
     model = LlavaForConditionalGeneration(config)
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
+    # transformers starts every matrix at a deviation of 0.02, made for widths of thousands. At this
+    # width a layer then passes on almost nothing, and what is seen stays unread for a thousand
+    # steps; 1 / sqrt(inputs) keeps the size of what passes.
+    for name, parameter in model.named_parameters():
+        if "vision_tower" not in name and parameter.ndim == 2:
+            embedding = "embed_tokens" in name or "lm_head" in name
+            nn.init.normal_(parameter, std=0.02 if embedding else parameter.shape[1] ** -0.5)
     generation = model.generation_config
     generation.bos_token_id = tokenizer.bos_token_id
     generation.eos_token_id = tokenizer.eos_token_id

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from glassllava.errors import BadInput
-from training import loop, start
+from training import loop, seeing, start
 from training.dataset import PARENTS, Split
 from training.recipe import LanguagePlan, LanguageSize
 from training.recipes import embedded_2cpu
@@ -66,6 +66,8 @@ def _model(recipe: Any, work: Path, split: Split) -> tuple[Any, Any]:
     for module in tower.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
+    # As the tower's own stage does: what it hands on has mean 0 and deviation 1.
+    seeing.standardise(tower, split)
     return model, processor
 
 
