@@ -127,7 +127,7 @@ def _walk(
             if entry.name.startswith("."):
                 continue
             path = Path(entry.path)
-            if entry.is_dir():
+            if _is_folder(entry):
                 real = path.resolve()
                 if recursive and real != leave_out and real not in entered:
                     entered.add(real)
@@ -135,3 +135,11 @@ def _walk(
             elif any(fnmatch.fnmatchcase(entry.name.lower(), pattern) for pattern in patterns):
                 yield path
         stack.extend(reversed(below))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """False too where the system cannot tell; reading the entry as a file then says why."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, a share that went away
+        return False

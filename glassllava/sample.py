@@ -26,6 +26,7 @@ ContextLevel = Literal["none", "basic", "moderate", "high"]
 LEVELS: tuple[ContextLevel, ...] = ("none", "basic", "moderate", "high")
 
 _MAX_CHARACTERS = 4000
+_MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,31 @@ def read_sample(path: str | Path) -> Sample:
     """
     path = Path(path)
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+        if len(raw) > _MAX_BYTES:
+            raise BadInput(
+                "The sample file is larger than 1 MB",
+                where=path,
+                remedy="A sample is a few lines of text: check that this is the file you meant.",
+            )
+        data = tomllib.loads(raw.decode("utf-8"))
     except FileNotFoundError:
-        raise BadInput("There is no such sample file", where=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"The sample file cannot be read ({error})", where=path) from error
+        raise BadInput(
+            "There is no such sample file", where=path, remedy="Check the path."
+        ) from None
+    except OSError as error:
+        raise BadInput(
+            f"The sample file cannot be read ({error.strerror})",
+            where=path,
+            remedy="Check that it is a file that you may read.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            "The sample file is not text in UTF-8",
+            where=path,
+            remedy="Save it anew as UTF-8 in a text editor.",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise BadInput(
             f"The sample file is not valid TOML ({error})",
@@ -103,7 +124,11 @@ def _nearest(key: str, known: list[str]) -> str:
 
 def _text(key: str, value: object, where: str | Path) -> str:
     if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
-        raise BadInput(f"'{key}' must be text of at most {_MAX_CHARACTERS} characters", where=where)
+        raise BadInput(
+            f"'{key}' must be text of at most {_MAX_CHARACTERS} characters",
+            where=where,
+            remedy=f'Write it between quotes: {key} = "…"',
+        )
     return value
 
 

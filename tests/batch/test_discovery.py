@@ -51,6 +51,14 @@ def test_a_name_that_is_no_text_is_found_with_its_trouble(folder: Path) -> None:
     assert place.path == "bad\\udcff.tif" or place.path.encode()  # storable
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows needs a privilege for links")
+def test_a_link_to_itself_is_a_file_that_fails_and_not_the_end(folder: Path) -> None:
+    _touch(folder, "a.tif")
+    (folder / "self.tif").symlink_to("self.tif")
+    assert _find(folder) == ["a.tif", "self.tif"]
+    assert sample_for(folder / "self.tif", None) == Sample()
+
+
 def test_a_file_may_stand_for_a_folder(folder: Path) -> None:
     _touch(folder, "a.tif", "b.tif")
     assert _find(folder / "b.tif") == ["b.tif"]

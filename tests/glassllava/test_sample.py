@@ -91,3 +91,18 @@ def test_no_text_breaks_the_understanding(text: str) -> None:
     tokens = understand(Sample(material=text, process=text)).tokens
     for key, values in tokens.items():
         assert values <= rules.tokens()[key]
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [(b"#" * 1_000_001, "larger than 1 MB"), (b'id = "\xff"', "not text in UTF-8")],
+)
+def test_a_file_that_is_no_sample_is_refused_with_a_remedy(
+    tmp_path: Path, raw: bytes, said: str
+) -> None:
+    file = tmp_path / "sample.toml"
+    file.write_bytes(raw)
+    with pytest.raises(BadInput, match=said) as caught:
+        read_sample(file)
+    assert caught.value.where == str(file)
+    assert caught.value.remedy
