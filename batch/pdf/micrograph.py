@@ -211,7 +211,7 @@ def _words(found: Interpretation) -> list[Flowable]:
     story: list[Flowable] = []
     if found.description.strip():
         story += [
-            style.paragraph("Description by the model", style.SECTION),
+            style.paragraph("Description by the model, before any rule", style.SECTION),
             style.paragraph(found.description, style.BODY, 3000),
         ]
     if found.answer.strip() and found.answer.strip() != found.description.strip():

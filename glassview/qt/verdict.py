@@ -198,7 +198,7 @@ class VerdictPanel(Page):
         layout.addLayout(self.findings)
         self.absent = words("", "quiet", selectable=True)
         layout.addWidget(self.absent)
-        self.description_head = section("Description")
+        self.description_head = section("Description by the model, before any rule")
         self.description = words("", selectable=True)
         self.warnings_head = section("Warnings")
         self.warnings = words("", "warning", selectable=True)
