@@ -7,7 +7,7 @@ and counted. The reply's raw text stays in the record. Knows no rule and no verd
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from glassllava import features
@@ -29,13 +29,17 @@ class Seen:
     calibrated: bool
 
 
-def read_probes(reply: Reply, calibration: LevelCalibration | None) -> tuple[Seen, ...]:
+def read_probes(
+    reply: Reply, calibration: LevelCalibration | None, present: Mapping[str, float]
+) -> tuple[Seen, ...]:
     """Every probe as a probability, and whether the feature counts as present.
+
+    `present` are thresholds by feature key that stand above the calibration's own.
 
     `clean` means that nothing else is there but artefacts and loose particles, so that it stands
     only where no other feature does.
     """
-    seen = [_seen(key, probe, calibration) for key, probe in reply.probes.items()]
+    seen = [_seen(key, probe, calibration, present) for key, probe in reply.probes.items()]
     others = {"clean", "artefact", "particle"}
     if any(s.present for s in seen if s.feature not in others):
         seen = [
@@ -47,14 +51,17 @@ def read_probes(reply: Reply, calibration: LevelCalibration | None) -> tuple[See
     return tuple(seen)
 
 
-def _seen(key: str, probe: Probe, calibration: LevelCalibration | None) -> Seen:
+def _seen(
+    key: str, probe: Probe, calibration: LevelCalibration | None, present: Mapping[str, float]
+) -> Seen:
     raw = probe.probability
     if raw is None:
         return Seen(key, None, None, calibrated=False)
     if calibration is None or key not in calibration.probes:
-        return Seen(key, raw, raw >= 0.5, calibrated=False)
+        return Seen(key, raw, raw >= present.get(key, 0.5), calibrated=False)
     probability = calibration.probes[key](raw)
-    return Seen(key, probability, probability >= calibration.present.get(key, 0.5), True)
+    threshold = present.get(key, calibration.present.get(key, 0.5))
+    return Seen(key, probability, probability >= threshold, calibrated=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from glassllava import __version__, answers, features, rules
@@ -195,8 +195,6 @@ def conclude(
     """Answers, calibration, rules, verdict; no model. Order: calibrate, threshold, rules."""
     started = time.perf_counter()
     at_level = calibration.for_level(enquiry.level_given, TEMPLATES_SHA256) if calibration else None
-    if at_level and judging.present:
-        at_level = replace(at_level, present={**at_level.present, **judging.present})
     model_verdict, thresholded, threshold = _model_verdict(reply, at_level, judging)
     understood = understand(enquiry.sample, enquiry.level_asked)
 
@@ -204,7 +202,7 @@ def conclude(
     answer = answers.check_citations(reply.answer, enquiry.passages)
     findings: list[Finding] = []
     fired: list[str] = []
-    for seen in answers.read_probes(reply, at_level):
+    for seen in answers.read_probes(reply, at_level, judging.present):
         disposition, reason, rule_ids = (
             _dispose(seen.feature, enquiry, understood, judging, thresholded)
             if seen.present

@@ -96,7 +96,8 @@ def flatten(specimen: Array, top: int = 0) -> Field:
     scale = 1
     while specimen.size / scale**2 > MOST_PIXELS:
         scale += 1
-    values = specimen.astype(np.float32)
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and filled below
+        values = specimen.astype(np.float32)
     if specimen.dtype.kind == "f":
         finite = np.isfinite(values)
         if not finite.all():

@@ -42,7 +42,8 @@ def find(rows: np.ndarray[Any, Any], height: int) -> Databar | None:
     """
     if height < _SMALLEST or rows.shape[1] < _SMALLEST or rows.shape[0] < 3 * _LOWEST:
         return None
-    values = np.nan_to_num(rows.astype(np.float32), posinf=0.0, neginf=0.0)
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and made 0
+        values = np.nan_to_num(rows.astype(np.float32), posinf=0.0, neginf=0.0)
     span = float(values.max() - values.min())
     if span <= 0:
         return None

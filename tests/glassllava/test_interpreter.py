@@ -147,6 +147,15 @@ def test_an_uncalibrated_answer_is_undecided_unless_the_recipe_accepts_it() -> N
     assert accepted.verdict.decision == "defect"
 
 
+def test_a_recipe_moves_the_threshold_of_a_feature_calibrated_or_not() -> None:
+    script = Script({"pore": 0.7})
+    strict = Judging(present={"pore": 0.8}, accept_uncalibrated=True)
+    other = Calibration(plain_calibration().levels, "split", "other templates")
+    assert finding(judge(script), "pore").present
+    assert not finding(judge(script, judging=strict), "pore").present
+    assert not finding(judge(script, judging=strict, calibration=other), "pore").present
+
+
 def test_an_artefact_is_never_a_defect() -> None:
     record = judge(Script({"artefact": 0.99}, verdict=0.9))
     assert record.verdict.decision == "no_defect"
