@@ -16,7 +16,6 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +29,14 @@ from glassllava.errors import BadInput
 from glassllava.model.llava import Wording
 from glassllava.model.tower import Tower, TowerConfig
 from glassllava.prompt import TEMPLATES_SHA256
-from glassllava.sample import LEVELS
 from training import seeing, start, telling
-from training.dataset import PARENTS, Split, fingerprint, make_data, read_split
+from training.dataset import PARENTS, Split, make_data, read_split
 from training.lessons import PROBE, TEXT, VERDICT, Lesson, Teacher, collate, logits_at
 from training.recipe import LanguagePlan, TrainingRecipe
+from training.watching import ask, blank_tokens
 
 Log = seeing.Log
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Raw yes / (yes + no) of one split at one level: (N, 16) and (N,)."""
-
-    probes: Array
-    verdict: Array
 
 
 def train(recipe: TrainingRecipe, out: Path, work: Path, *, workers: int, log: Log) -> None:
@@ -234,33 +225,6 @@ def lessons_of_step(
     return batches
 
 
-@torch.inference_mode()
-def ask(
-    model: Any,
-    teacher: Teacher,
-    records: Sequence[Mapping[str, Any]],
-    tokens: Array,
-    level: str,
-    batch: int = 16,
-) -> Asked:
-    """Raw probabilities at one level, each micrograph in its own context."""
-    model.eval()
-    lessons = [
-        teacher.lesson(i, r, {**r["contexts"][0], "defect": True}, level, None)
-        for i, r in enumerate(records)
-    ]
-    order = sorted(range(len(lessons)), key=lambda i: len(lessons[i].ids))
-    out = np.zeros((len(lessons), len(PARENTS) + 1))
-    for first in range(0, len(order), batch):
-        rows = order[first : first + batch]
-        made = collate([lessons[i] for i in rows], teacher.words.pad)
-        features = torch.from_numpy(tokens[made.rows].astype(np.float32))
-        share = logits_at(model, made, features, made.batch_index, made.places).softmax(-1)
-        yes, no = share[:, teacher.words.yes].sum(-1), share[:, teacher.words.no].sum(-1)
-        out[rows] = (yes / (yes + no)).reshape(len(rows), -1).numpy()
-    return Asked(out[:, :-1], out[:, -1])
-
-
 def check(
     model: Any, teacher: Teacher, validation: Split, tokens: Array, nothing: Array, limit: int = 200
 ) -> dict[str, float]:
@@ -281,16 +245,6 @@ def check(
     seen["high blank"] = _accuracy(records, ask(model, teacher, records, without, "high").verdict)
     model.train()
     return seen
-
-
-@torch.inference_mode()
-def blank_tokens(tower: Tower, side: int) -> Array:
-    """(1, cells, hidden) float16: the tokens of a picture that shows nothing."""
-    from glassllava.model import processing
-
-    picture = torch.from_numpy(processing.blank(side).astype(np.float32))
-    tokens = tower.tokens(tower.late(tower.early(((picture - 127) / 128).expand(1, 3, -1, -1))))
-    return tokens.half().numpy()
 
 
 def _accuracy(records: Sequence[Mapping[str, Any]], verdict: Array) -> float:
@@ -354,6 +308,3 @@ def _resume(
                         "exp_avg_sq": file.get_tensor(f"v.{n}"),
                     }
     return step, json.loads(words["curve"])
-
-
-__all__ = ["LEVELS", "Asked", "ask", "fingerprint", "train"]

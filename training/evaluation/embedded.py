@@ -24,6 +24,7 @@ from training.evaluation import tables
 from training.evaluation.tables import Answers, Truth
 from training.lessons import Teacher
 from training.recipe import TrainingRecipe
+from training.watching import ask, blank_tokens
 
 Log = seeing.Log
 
@@ -64,8 +65,6 @@ def answers(
     model: Any, teacher: Teacher, tower: Tower, split: Split, recipe: TrainingRecipe
 ) -> dict[str, Answers]:
     """Every level, with the picture and with a blank one."""
-    from training.loop import ask, blank_tokens
-
     tokens = seeing.tokens_of(tower, split)
     blank = blank_tokens(tower, recipe.data.image_size)
     nothing = np.broadcast_to(blank, (len(split.records), *blank.shape[1:]))
