@@ -19,7 +19,13 @@ _SMALLEST = 64  # px a side
 
 
 def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) -> Measurements:
-    """Pores, particles and cracks of the specimen, in metres where there is a scale.
+    """Everything that can be measured on the specimen, in metres where there is a scale.
+
+    Each family of features is one call, which hands back its measurements, its regions, and
+    notes about the whole: `measure_<family>(field, ..., ruler)`. What they may ask for: `field`,
+    the specimen made flat; `specimen`, its grey values as they are in the file; `dark` and
+    `bright`, the blobs; `ruler`, pixels to metres, with `ruler.aspect` for pixels that are not
+    square or a specimen that was tilted; `micrograph.beam`.
 
     Parameters
     ----------

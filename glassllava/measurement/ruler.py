@@ -23,10 +23,13 @@ _PIXEL_UNITS: dict[Power, Unit] = {1: "px", 2: "px2", -2: "1/px2"}
 class Ruler:
     """Converts lengths, areas and densities of one micrograph.
 
-    Pixels that are not square are taken by their geometric mean, which is exact for areas.
+    Pixels that are not square are taken by their geometric mean, which is exact for areas; a
+    length of one direction wants `along`. `stretch` is by how much more a pixel spans down the
+    image than its size says, because the specimen was tilted.
     """
 
     pixel_size: PixelSize | None = None
+    stretch: float = 1.0
 
     @classmethod
     def of(cls, micrograph: Micrograph) -> Ruler:
@@ -37,11 +40,22 @@ class Ruler:
         return self.pixel_size is not None
 
     @property
+    def aspect(self) -> float:
+        """Metres down over metres across of one pixel, tilt included: 1 if square and level."""
+        size = self.pixel_size
+        down = 1.0 if size is None or size.value_y_m is None else size.value_y_m / size.value_m
+        return down * self.stretch
+
+    @property
     def metres_per_pixel(self) -> float | None:
+        """Of areas and of diameters in no direction: the geometric mean of across and down."""
         if self.pixel_size is None:
             return None
-        down = self.pixel_size.value_y_m or self.pixel_size.value_m
-        return math.sqrt(self.pixel_size.value_m * down)
+        return self.pixel_size.value_m * math.sqrt(self.aspect)
+
+    def along(self, across: float, down: float) -> float:
+        """The length of a step in pixels of the geometric mean, for `measurement`."""
+        return math.hypot(across, down * self.aspect) / math.sqrt(self.aspect)
 
     def metres(self, pixels: float) -> float:
         """A length in metres.
