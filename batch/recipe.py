@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,11 +17,11 @@ from glassllava.errors import BadInput, GlassError
 from glassllava.interpretation import Disposition
 from glassllava.interpreter import Judging
 from glassllava.sample import LEVELS, ContextLevel, Sample
+from glassllava.settings import read_toml
 
 #: What `read_micrograph` reads, by the names that microscopes give; case does not matter.
 PATTERNS = ("*.tif", "*.tiff", "*.png", "*.jpg", "*.jpeg", "*.bmp")
 
-_LARGEST_FILE = 1 << 20
 _LONGEST_TEXT = 4000
 
 
@@ -61,24 +60,7 @@ def read_recipe(path: str | Path) -> Recipe:
     BadInput : where the file is missing or no TOML, or a key is unknown or cannot hold its value.
     """
     path = Path(path)
-    try:
-        raw = path.read_bytes()
-        if len(raw) > _LARGEST_FILE:
-            raise BadInput("The recipe is larger than 1 MB", where=path)
-        data = tomllib.loads(raw.decode("utf-8"))
-    except FileNotFoundError:
-        raise BadInput(
-            "There is no such recipe", where=path, remedy="Check the path given to --recipe."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"The recipe cannot be read ({error})", where=path) from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(
-            f"The recipe is not valid TOML ({error})",
-            where=path,
-            remedy='Write lines such as: context = "high"',
-        ) from error
-    return recipe_from(data, where=path)
+    return recipe_from(read_toml(path, "recipe"), where=path)
 
 
 def recipe_from(data: Mapping[str, Any], where: str | Path = "recipe") -> Recipe:

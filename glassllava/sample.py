@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -17,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from glassllava import features, rules
+from glassllava import features, rules, settings
 from glassllava.errors import BadInput
 
 #: How much the model is told: the image alone; the material; the whole sample and the instrument
@@ -26,7 +25,6 @@ ContextLevel = Literal["none", "basic", "moderate", "high"]
 LEVELS: tuple[ContextLevel, ...] = ("none", "basic", "moderate", "high")
 
 _MAX_CHARACTERS = 4000
-_MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +80,7 @@ def read_sample(path: str | Path) -> Sample:
     BadInput : where the file is missing, is not TOML, or holds an unknown key.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
-        if len(raw) > _MAX_BYTES:
-            raise BadInput(
-                "The sample file is larger than 1 MB",
-                where=path,
-                remedy="A sample is a few lines of text: check that this is the file you meant.",
-            )
-        data = tomllib.loads(raw.decode("utf-8"))
-    except FileNotFoundError:
-        raise BadInput(
-            "There is no such sample file", where=path, remedy="Check the path."
-        ) from None
-    except OSError as error:
-        raise BadInput(
-            f"The sample file cannot be read ({error.strerror})",
-            where=path,
-            remedy="Check that it is a file that you may read.",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            "The sample file is not text in UTF-8",
-            where=path,
-            remedy="Save it anew as UTF-8 in a text editor.",
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(
-            f"The sample file is not valid TOML ({error})",
-            where=path,
-            remedy='Write lines such as: material = "soda-lime float glass"',
-        ) from error
-    return Sample.from_mapping(data, where=path)
+    return Sample.from_mapping(settings.read_toml(path, "sample file"), where=path)
 
 
 def _nearest(key: str, known: list[str]) -> str:

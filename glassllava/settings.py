@@ -19,6 +19,7 @@ from glassllava.errors import BadInput
 
 _Section = TypeVar("_Section")
 _PREFIX = "GLASSVIEW_"
+_LARGEST_TOML = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,8 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
     environ = os.environ if environ is None else environ
     file = Path(path) if path else user_config_dir(environ) / "glassview.toml"
     values: dict[str, dict[str, Any]] = {}
-    if file.exists():
-        try:
-            loaded = tomllib.loads(file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise BadInput(f"The settings cannot be read ({error})", where=file) from error
-        for name, section in loaded.items():
+    if path or file.exists():
+        for name, section in read_toml(file, "settings file").items():
             if not isinstance(section, dict):
                 raise BadInput(
                     f"'{name}' stands outside a section",
@@ -72,14 +69,58 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
                     remedy="Write it under a heading such as [model].",
                 )
             values[name] = dict(section)
-    elif path:
-        raise BadInput("There is no such settings file", where=file)
     for variable, text in environ.items():
         # GLASSVIEW_MODEL__REFERENCE=embedded sets [model] reference.
         if variable.startswith(_PREFIX) and "__" in variable:
             section_name, key = variable[len(_PREFIX) :].lower().split("__", 1)
             values.setdefault(section_name, {})[key] = text
     return Settings(values, origin=str(file))
+
+
+def read_toml(path: Path, called: str) -> dict[str, Any]:
+    """The tables of a small TOML file that a person wrote; messages call it `called`.
+
+    Raises
+    ------
+    BadInput : where it is missing, no regular file, too large, not UTF-8 or not TOML.
+    """
+    try:
+        # A pipe would be waited for without end.
+        if path.exists() and not path.is_file():
+            raise BadInput(
+                f"The {called} is not a file", where=path, remedy="Give the path of a text file."
+            )
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_TOML + 1)
+    except FileNotFoundError:
+        raise BadInput(f"There is no such {called}", where=path, remedy="Check the path.") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(
+            f"The {called} cannot be read ({why})",
+            where=path,
+            remedy="Check that it is a file that you may read.",
+        ) from error
+    if len(raw) > _LARGEST_TOML:
+        raise BadInput(
+            f"The {called} is larger than 1 MB",
+            where=path,
+            remedy="It should be a few lines of text: check that this is the file you meant.",
+        )
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"The {called} is not text in UTF-8",
+            where=path,
+            remedy="Save it anew as UTF-8 in a text editor.",
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadInput(
+            f"The {called} is not valid TOML ({error})",
+            where=path,
+            remedy='A line reads: key = "value". Texts stand in quotation marks.',
+        ) from error
 
 
 def user_config_dir(environ: Mapping[str, str] | None = None) -> Path:
