@@ -131,7 +131,10 @@ class Desktop(QObject):
 
     def _found(self, paths: tuple[Path, ...]) -> None:
         is_demo = self._demo is not None and any(self._demo in p.parents for p in paths)
-        self.window.message.setText(_SYNTHETIC if is_demo else "")
+        said = _SYNTHETIC if is_demo else ""
+        if len(paths) >= looking.MOST_FILES:
+            said = f"The first {len(paths):,} micrographs are shown: open others by their folder"
+        self.window.message.setText(said)
         keys = self.session.add(paths)
         if keys:
             self.session.show(keys[0])
