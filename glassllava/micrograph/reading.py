@@ -17,7 +17,7 @@ import numpy as np
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar as databar_in_pixels
-from glassllava.micrograph import picture, tiff
+from glassllava.micrograph import picture, tiff, tiff_pixels
 from glassllava.micrograph.contrast import display_range, to_8bit
 from glassllava.micrograph.header import MAX_ENTRIES, VendorReading, unbranded
 from glassllava.micrograph.record import (
@@ -141,7 +141,7 @@ def _read_pixels(
     path: Path, page: int, width: int, height: int, first_row: int = 0
 ) -> np.ndarray[Any, Any]:
     if _kind(path) == "tiff":
-        array = tiff.read_pixels(path, page, first_row)
+        array = tiff_pixels.read_pixels(path, page, first_row)
     else:
         array = picture.read_pixels(path, first_row)
     if array.shape[:2] != (height - first_row, width):

@@ -1,8 +1,8 @@
-"""TIFF files: their pages, headers and pixels, by tifffile and imagecodecs.
+"""TIFF files: their pages and headers, by tifffile.
 
-The only file that speaks tifffile. Everything those libraries may raise on a torn or hostile file
-is translated here, once, into UnreadableMicrograph. Knows nothing of vendors: it hands on their
-tags as text.
+The only file that imports tifffile; the pixels of a page it hands on are read in `tiff_pixels`.
+Everything those libraries may raise on a torn or hostile file is translated here, once, into
+UnreadableMicrograph. Knows nothing of vendors: it hands on their tags as text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
 
 from glassllava.errors import UnreadableMicrograph
@@ -36,7 +35,7 @@ MAX_RATIO = 2000
 _DESCRIPTION = 270
 _SOFTWARE = 305
 _VENDOR_TAGS = (33560, 34118, 34119, 34680, 34682, 34683, 50431, 51023)
-_PALETTE, _WHITE_IS_ZERO, _SEPARATED, _LAB = 3, 0, 5, 8
+_SEPARATED, _LAB = 5, 8
 
 #: tifffile and its codecs raise nearly every built-in error on torn files: bad offsets, counts,
 #: types, codecs. AssertionError and AttributeError too, where a page lacks a tag.
@@ -94,7 +93,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
     with opened(path) as file:
         for index in range(MAX_PAGES):
             try:
-                page = _page(path, file, index)
+                page = page_of(path, file, index)
             except UnreadableMicrograph as error:
                 # The chain of pages is broken here; those before are whole.
                 refused = refused or error
@@ -105,7 +104,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
                 with translated(path, f"page {index}"):
                     described = _described(index, page)
                     header = _header(file, page)
-                    _refuse_absurd(path, file, page)
+                    refuse_absurd(path, file, page)
             except UnreadableMicrograph as error:
                 refused = refused or error
                 continue
@@ -121,25 +120,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
     return tuple(pages), headers, warnings
 
 
-def read_pixels(path: Path, index: int, first_row: int = 0) -> np.ndarray[Any, Any]:
-    """Rows from `first_row` to the last of a page, (H, W) or (H, W, 3), in the stored type.
-
-    One-bit pages come back as 0 and 255. The index of a palette page is its grey (vendors store
-    grey values and a display palette beside them). White-is-zero pages are turned round. Where
-    the file allows, only the asked rows are read.
-    """
-    with opened(path) as file:
-        page = _page(path, file, index)
-        if page is None:
-            raise UnreadableMicrograph(f"The file has no page {index}", where=path)
-        with translated(path, f"decoding page {index}"):
-            _refuse_absurd(path, file, page)
-            array, skipped = _decoded_rows(file, page, first_row)
-            array = _channels_last(array, str(page.axes))[first_row - skipped :]
-            return _as_grey_or_rgb(array, page)
-
-
-def _page(path: Path, file: tifffile.TiffFile, index: int) -> Any | None:
+def page_of(path: Path, file: tifffile.TiffFile, index: int) -> Any | None:
     with translated(path, f"finding page {index}"):
         try:
             return file.pages[index]
@@ -192,7 +173,7 @@ def _ratio(tag: Any) -> float | None:
     return float(value[0]) / float(value[1])
 
 
-def _refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
+def refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
     """Refuse, before decoding, what no file of this size can hold or no memory should."""
     width, height = int(page.imagewidth), int(page.imagelength)
     samples, bits = int(page.samplesperpixel), max(1, int(page.bitspersample))
@@ -241,52 +222,3 @@ def _rowwise_bytes(page: Any) -> int:
     subsampled = int(page.photometric) == 6  # YCbCr may store less than one chroma per pixel
     bits = max(1, int(page.bitspersample)) * (1 if subsampled else samples)
     return int(page.imagelength) * int(page.imagewidth) * bits // 8
-
-
-def _decoded_rows(
-    file: tifffile.TiffFile, page: Any, first_row: int
-) -> tuple[np.ndarray[Any, Any], int]:
-    """Some last rows of the page that hold those asked for, and how many were skipped."""
-    if first_row <= 0 or page.is_tiled or str(page.axes) == "SYX":
-        return page.asarray(), 0
-    if page.is_contiguous:
-        width, samples = int(page.imagewidth), int(page.samplesperpixel)
-        dtype = np.dtype(page.dtype).newbyteorder(file.byteorder)
-        rows = int(page.imagelength) - first_row
-        file.filehandle.seek(
-            int(page.dataoffsets[0]) + first_row * width * samples * dtype.itemsize
-        )
-        data = file.filehandle.read(rows * width * samples * dtype.itemsize)
-        array = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
-        return array.reshape((rows, width) if samples == 1 else (rows, width, samples)), first_row
-    strip = int(page.rowsperstrip)
-    if len(page.dataoffsets) < 2 or strip < 1:
-        return page.asarray(), 0
-    first = first_row // strip
-    parts = []
-    for number in range(first, len(page.dataoffsets)):
-        file.filehandle.seek(int(page.dataoffsets[number]))
-        data = file.filehandle.read(int(page.databytecounts[number]))
-        tables = {"jpegtables": page.jpegtables} if page.jpegtables else {}
-        segment = page.decode(data, number, **tables)[0]
-        if segment is None:
-            raise ValueError(f"strip {number} is empty")
-        parts.append(segment[0])
-    array = np.concatenate(parts)
-    return array[..., 0] if str(page.axes) == "YX" else array, first * strip
-
-
-def _channels_last(array: np.ndarray[Any, Any], axes: str) -> np.ndarray[Any, Any]:
-    return np.moveaxis(array, 0, -1) if axes == "SYX" else array
-
-
-def _as_grey_or_rgb(array: np.ndarray[Any, Any], page: Any) -> np.ndarray[Any, Any]:
-    if array.ndim == 3:
-        # A second sample without a colour model is opacity, and so is a fourth.
-        array = array[..., :3] if array.shape[2] >= 3 else array[..., 0]
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * np.uint8(255)
-        return np.uint8(255) - array if int(page.photometric) == _WHITE_IS_ZERO else array
-    if int(page.photometric) == _WHITE_IS_ZERO and array.dtype.kind == "u":
-        array = array.dtype.type(2 ** int(page.bitspersample) - 1) - array
-    return np.ascontiguousarray(array)
