@@ -256,7 +256,7 @@ def _databar(rng: Rng, rows: int, width: int) -> tuple[Array, Any, str]:
             )
         x += int(wide + rng.uniform(10, 26))
         if dividers:
-            strip[3:-3, x - 6] = ink
+            strip[3:-3, min(x - 6, width - 1)] = ink
     edge = rng.random()
     if edge < 0.3:
         strip[0] = ink
