@@ -77,7 +77,7 @@ def read_micrograph(
     UnreadableMicrograph : says why the file is no micrograph, and what to do.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = kind_of(path)
     pages, headers, left_out = (tiff if kind == "tiff" else picture).read_headers(path)
     chosen = _chosen_page(path, pages, page)
     header = headers[chosen.index]
@@ -140,7 +140,7 @@ def specimen(micrograph: Micrograph) -> np.ndarray[Any, Any]:
 def _read_pixels(
     path: Path, page: int, width: int, height: int, first_row: int = 0
 ) -> np.ndarray[Any, Any]:
-    if _kind(path) == "tiff":
+    if kind_of(path) == "tiff":
         array = tiff_pixels.read_pixels(path, page, first_row)
     else:
         array = picture.read_pixels(path, first_row)
@@ -168,7 +168,7 @@ def as_grey(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return mixed.astype(array.dtype)
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """ "tiff" or "picture", by the first bytes; or the reason why it is neither."""
     where = path
     try:
