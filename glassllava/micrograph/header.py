@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,10 +21,14 @@ from glassllava.micrograph.record import (
     PixelSizeSource,
 )
 
-#: A vendor's text beyond this is cut before it is parsed.
-MAX_TEXT = 4_000_000
+#: At most so many entries of a vendor's metadata are kept, and so many characters of each.
 MAX_ENTRIES = 5_000
 MAX_VALUE = 2_000
+
+#: What is said of an image that an ion beam made.
+ION = (
+    "An ion beam made this image: its grey values and its damage are not those of an electron image"
+)
 
 #: Metres per pixel that an electron or ion microscope can have: finer than an atom's nucleus
 #: or coarser than a millimetre is a broken header.
@@ -56,12 +60,19 @@ _NUMBER = re.compile(
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
+def _nothing(offset: int, count: int) -> bytes:
+    return b""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """One page's header: sizes in pixels, texts as decoded, nothing interpreted.
 
-    `texts` holds vendor tags by their code. `resolution` is XResolution and YResolution as they
-    stand: pixels per unit in ImageJ files, the screen's dots per inch nearly everywhere else.
+    `texts` holds vendor tags by their code, `blobs` those whose bytes are no text, `numbers` the
+    first values of those that are numbers. `reach` fetches at most `count` bytes of the file from
+    `offset` on, for the tag that points elsewhere (Olympus). `resolution` is XResolution and
+    YResolution as they stand: pixels per unit in ImageJ files, the screen's dots per inch nearly
+    everywhere else.
     """
 
     width: int
@@ -70,6 +81,9 @@ class Header:
     software: str = ""
     texts: Mapping[int, str] = field(default_factory=dict)
     resolution: tuple[float, float] | None = None
+    blobs: Mapping[int, bytes] = field(default_factory=dict)
+    numbers: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    reach: Callable[[int, int], bytes] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,7 @@ class VendorReading:
     """What one vendor's reader understood.
 
     `databar_known` is True if the header says whether there is a databar, so that the pixels
-    need not be asked. `void` is the reason why no candidate may be used as the ruler, if any.
+    need not be asked. `void` is the reason why none of its candidates may be the ruler, if any.
     """
 
     candidates: tuple[PixelSize, ...] = ()
@@ -194,10 +208,31 @@ def said(text: str | None) -> str | None:
     return text[:MAX_VALUE] or None
 
 
-def decoded(data: bytes) -> str:
-    """Vendor text: UTF-8 where it is valid, else the Windows code page microscopes write in."""
-    data = data[:MAX_TEXT].rstrip(b"\x00")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+def angle(value: float | None) -> float | None:
+    """Radians within one turn to either side; None for what is no angle of a stage or a scan."""
+    if value is None or not math.isfinite(value) or abs(value) > 2 * math.pi + 1e-6:
+        return None
+    turned = math.remainder(value, 2 * math.pi)
+    return 0.0 if abs(turned) < 1e-9 else turned
+
+
+def degrees(value: float | None) -> float | None:
+    """`value` degrees as an `angle`."""
+    return angle(None if value is None else math.radians(value))
+
+
+def positive(value: float | None) -> float | None:
+    """`value` if it is above zero: many programs write 0 for what they do not know."""
+    return value if value is not None and value > 0 else None
+
+
+def whole(value: float | None) -> int | None:
+    """A count of frames or lines: a whole number from 1 to a million."""
+    return int(value) if value is not None and 1 <= value < 1e6 else None
+
+
+def strip(header: Header, rows: float | None) -> Databar | None:
+    """The databar of `rows` px under the specimen, or None where it would take half the image."""
+    if rows is None or not 1 <= rows <= header.height // 2:
+        return None
+    return Databar(header.height - int(rows), int(rows), "tag")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +17,9 @@ import numpy as np
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar as databar_in_pixels
-from glassllava.micrograph import picture, tiff, tiff_pixels
+from glassllava.micrograph import picture, sidecars, tiff, tiff_pixels
 from glassllava.micrograph.contrast import display_range, to_8bit
-from glassllava.micrograph.header import MAX_ENTRIES, VendorReading, unbranded
+from glassllava.micrograph.header import MAX_ENTRIES, Header, VendorReading, unbranded
 from glassllava.micrograph.record import (
     TRUST,
     BeamSettings,
@@ -29,7 +29,19 @@ from glassllava.micrograph.record import (
     Page,
     PixelSize,
 )
-from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
+from glassllava.micrograph.vendors import (
+    digitalmicrograph,
+    fibics,
+    imagej,
+    olympus,
+    ome,
+    openfibsem,
+    phenom,
+    tescan,
+    thermo,
+    thermo_xml,
+    zeiss,
+)
 
 __all__ = [
     "as_grey",
@@ -41,7 +53,20 @@ __all__ = [
     "to_8bit",
 ]
 
-_VENDORS = (thermo, zeiss, ome, imagej)
+#: In the order in which they are asked; within one source of a scale the first is believed.
+_VENDORS = (
+    thermo,
+    thermo_xml,
+    phenom,
+    zeiss,
+    tescan,
+    olympus,
+    fibics,
+    digitalmicrograph,
+    openfibsem,
+    ome,
+    imagej,
+)
 #: Two scales that differ by more than this are told to the person.
 _DISAGREEMENT = 0.01
 #: Below this a side is too short for anything to be judged.
@@ -81,9 +106,13 @@ def read_micrograph(
     pages, headers, left_out = (tiff if kind == "tiff" else picture).read_headers(path)
     chosen = _chosen_page(path, pages, page)
     header = headers[chosen.index]
-    readings = [vendor.read(header) for vendor in _VENDORS if vendor.recognises(header)]
+    readings = _read_by_vendors(header)
+    if not any(reading.candidates for reading in readings):
+        readings += _borrowed(chosen, headers)
+    readings += sidecars.read(path, header)
     readings.append(unbranded(header))
-    warnings = [*left_out, *(text for reading in readings for text in reading.warnings)]
+    told = [text for reading in readings for text in reading.warnings]
+    warnings = [*left_out, *dict.fromkeys(told)]  # what two vendors say is said once
     size, candidates, scale_warnings = _scale(readings, pixel_size)
     warnings += scale_warnings
     if len(pages) > 1 and page is None:
@@ -93,8 +122,8 @@ def read_micrograph(
             f"{chosen.width} × {chosen.height} pixels are too few for anything to be judged"
         )
     strip = next((reading.databar for reading in readings if reading.databar), None)
-    told = any(reading.databar_known for reading in readings)
-    if with_databar and strip is None and not told:
+    is_told = any(reading.databar_known for reading in readings)
+    if with_databar and strip is None and not is_told:
         strip = _databar_in_pixels(path, kind, chosen)
     metadata = {key: text for reading in readings for key, text in reading.metadata.items()}
     return Micrograph(
@@ -237,19 +266,70 @@ def _chosen_page(path: Path, pages: Sequence[Page], asked: int | None) -> Page:
     return max(pages, key=cleanness)
 
 
+def _read_by_vendors(header: Header) -> list[VendorReading]:
+    return [vendor.read(header) for vendor in _VENDORS if vendor.recognises(header)]
+
+
+def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading]:
+    """What another page says of the chosen one, where that has no scale of its own.
+
+    Olympus writes its tag beside the preview or beside the data. The scale holds for pages of one
+    width, since a databar only adds rows; from a page of another width it is shown and not used.
+    The detector is a page's own, so that it is not taken over.
+    """
+    for index, header in headers.items():
+        if index == chosen.index or not (header.texts or header.blobs or header.numbers):
+            continue
+        is_same = header.width == chosen.width
+        # The vendors compare the sizes that they describe with those of the chosen page.
+        seen_as = replace(header, width=chosen.width, height=chosen.height, description="")
+        found = [reading for reading in _read_by_vendors(seen_as) if reading.candidates]
+        if found:
+            other = f"page {index}, which is {header.width} × {header.height}"
+            return [
+                replace(
+                    reading,
+                    candidates=tuple(
+                        replace(size, origin=f"page {index}: {size.origin}")
+                        for size in reading.candidates
+                    ),
+                    beam=replace(reading.beam, detector=None, signal=None),
+                    databar=None,
+                    databar_known=False,
+                    void=reading.void or ("" if is_same else f"it stands on {other}"),
+                    sources={key: f"page {index}: {text}" for key, text in reading.sources.items()},
+                )
+                for reading in found
+            ]
+    return []
+
+
 def _scale(
     readings: Iterable[VendorReading], typed: PixelSize | None
 ) -> tuple[PixelSize | None, tuple[PixelSize, ...], list[str]]:
     """The most trusted pixel size, every candidate, and what the person must know of them."""
-    readings = list(readings)
-    found = [size for reading in readings for size in reading.candidates]
-    found.sort(key=lambda size: TRUST.index(size.source))  # stable: a vendor's own order stays
+    found: list[tuple[PixelSize, str]] = []
+    voids: list[str] = []
+    for reading in readings:
+        found += [(size, reading.void) for size in reading.candidates]
+        if reading.void and reading.void not in voids:
+            voids.append(reading.void)
+    found.sort(key=lambda pair: TRUST.index(pair[0].source))  # stable: a vendor's order stays
+    best = typed or next((size for size, void in found if not void), None)
     warnings: list[str] = []
-    void = next((reading.void for reading in readings if reading.void), "")
-    best = typed or (found[0] if found and not void else None)
-    if void and typed is None:
-        warnings.append(f"The scale is not used: {void}. Type the pixel size if you know it")
-    candidates = ((typed,) if typed else ()) + tuple(found)
+    if typed is None:
+        warnings += [
+            f"One of the scales is not used: {void}"
+            if best
+            else f"The scale is not used: {void}. Type the pixel size if you know it"
+            for void in voids
+        ]
+    if best is not None and best.source == "magnification":
+        warnings.append(
+            "The pixel size is only an estimate from the magnification: "
+            "check it against the scale bar"
+        )
+    candidates = ((typed,) if typed else ()) + tuple(size for size, _ in found)
     apart = [
         size
         for size in candidates

@@ -56,7 +56,12 @@ class PixelSize:
 
 @dataclass(frozen=True, slots=True)
 class BeamSettings:
-    """How the beam was set when the image was taken."""
+    """How the beam was set when the image was taken.
+
+    `tilt_rad` is the stage's, against the electron column; an ion column stands at an angle of its
+    own to it. `tilt_correction_rad` is the tilt for which the scan was already stretched: 0.0 says
+    that it was not, None that nobody knows. `scan_rotation_rad` turns the tilt axis in the image.
+    """
 
     particle: Literal["electron", "ion"] | None = None
     voltage_v: float | None = None
@@ -69,6 +74,8 @@ class BeamSettings:
     frames: int | None = None
     tilt_rad: float | None = None
     magnification: float | None = None
+    scan_rotation_rad: float | None = None
+    tilt_correction_rad: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Instrument:
 class Databar:
     """The strip the microscope burned in: rows `top` to `top + height`, full width.
 
-    `source` is "tag" or "pixels".
+    `source` is "tag" (of the file, or of its side-car) or "pixels".
     """
 
     top: int

@@ -17,8 +17,9 @@ from typing import Any
 import tifffile
 
 from glassllava.errors import UnreadableMicrograph
-from glassllava.micrograph.header import MAX_TEXT, Header, decoded
+from glassllava.micrograph.header import Header
 from glassllava.micrograph.record import Page
+from glassllava.micrograph.tags import TagReader
 
 # What it says about odd tags is not for the person; what matters comes back as an error.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -32,9 +33,6 @@ MAX_PAGES = 500
 SUSPECT_BYTES = 256 * 2**20
 MAX_RATIO = 2000
 
-_DESCRIPTION = 270
-_SOFTWARE = 305
-_VENDOR_TAGS = (33560, 34118, 34119, 34680, 34682, 34683, 50431, 51023)
 _SEPARATED, _LAB = 5, 8
 
 #: tifffile and its codecs raise nearly every built-in error on torn files: bad offsets, counts,
@@ -91,6 +89,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
     headers: dict[int, Header] = {}
     refused: UnreadableMicrograph | None = None
     with opened(path) as file:
+        tags = TagReader(path, file)
         for index in range(MAX_PAGES):
             try:
                 page = page_of(path, file, index)
@@ -103,7 +102,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             try:
                 with translated(path, f"page {index}"):
                     described = _described(index, page)
-                    header = _header(file, page)
+                    header = tags.header(page)
                     refuse_absurd(path, file, page)
             except UnreadableMicrograph as error:
                 refused = refused or error
@@ -116,8 +115,10 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             where=path,
             remedy="It may be torn: copy it again from the microscope.",
         )
-    warnings = (f"Some of the file's pages are left out: {refused.what}",) if refused else ()
-    return tuple(pages), headers, warnings
+    warnings = [f"Some of the file's pages are left out: {refused.what}"] if refused else []
+    if tags.is_cut:
+        warnings.append("Some of the file's tags are left out: they are large beyond reason")
+    return tuple(pages), headers, tuple(warnings)
 
 
 def page_of(path: Path, file: tifffile.TiffFile, index: int) -> Any | None:
@@ -139,38 +140,6 @@ def _described(index: int, page: Any) -> Page:
         samples=int(page.samplesperpixel),
         role=role,
     )
-
-
-def _header(file: tifffile.TiffFile, page: Any) -> Header:
-    texts = {code: text for code in _VENDOR_TAGS if (text := _text(file, page, code))}
-    resolution = None
-    across, down = (_ratio(page.tags.get(code)) for code in (282, 283))
-    if across is not None:
-        resolution = (across, across if down is None else down)
-    return Header(
-        width=int(page.imagewidth),
-        height=int(page.imagelength),
-        description=_text(file, page, _DESCRIPTION),
-        software=_text(file, page, _SOFTWARE),
-        texts=texts,
-        resolution=resolution,
-    )
-
-
-def _text(file: tifffile.TiffFile, page: Any, code: int) -> str:
-    """A tag's bytes as text: tifffile's own parsers drop keys and types of some vendors."""
-    tag = page.tags.get(code)
-    if tag is None or int(tag.dtype) not in (1, 2, 7):
-        return ""
-    file.filehandle.seek(int(tag.valueoffset))
-    return decoded(file.filehandle.read(min(int(tag.valuebytecount), MAX_TEXT)))
-
-
-def _ratio(tag: Any) -> float | None:
-    value = None if tag is None else tag.value
-    if not isinstance(value, tuple) or len(value) != 2 or not value[1]:
-        return None
-    return float(value[0]) / float(value[1])
 
 
 def refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:

@@ -1,17 +1,14 @@
 """OME-TIFF: XML in ImageDescription, PhysicalSizeX with its unit (micrometres where none stands).
 
-Only attributes of <Image>, <Pixels> and the text of <AcquisitionDate> are read. The parser is
-expat with every document type and entity refused, so that no XML bomb and no outside file can
-be called for.
+Only attributes of <Pixels> and the text of <AcquisitionDate> are read, and only for an image of
+the page's size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from xml.parsers import expat
 
 from glassllava.micrograph.header import (
-    MAX_VALUE,
     Header,
     VendorReading,
     metres,
@@ -20,10 +17,9 @@ from glassllava.micrograph.header import (
     said,
 )
 from glassllava.micrograph.record import Instrument, PixelSize
+from glassllava.micrograph.texts import BadText, elements
 
-
-class _RefusedDoctype(Exception):
-    """The XML declares a document type, which OME never does."""
+_MOST_IMAGES = 100
 
 
 def recognises(header: Header) -> bool:
@@ -34,7 +30,7 @@ def recognises(header: Header) -> bool:
 def read(header: Header) -> VendorReading:
     try:
         images, date = parse(header.description)
-    except (expat.ExpatError, _RefusedDoctype, ValueError) as why:
+    except BadText as why:
         return VendorReading(warnings=(f"The OME description cannot be read ({why}): no scale",))
     sizes: list[PixelSize] = []
     metadata: dict[str, str] = {}
@@ -64,6 +60,7 @@ def read(header: Header) -> VendorReading:
     return VendorReading(
         candidates=tuple(sizes),
         instrument=Instrument(acquired=said(date)),
+        sources={"acquired": "ImageDescription OME AcquisitionDate"},
         void=void,
         warnings=warnings,
         metadata=metadata,
@@ -72,31 +69,7 @@ def read(header: Header) -> VendorReading:
 
 def parse(text: str) -> tuple[list[Mapping[str, str]], str]:
     """Attributes of each <Pixels>, and the first acquisition date."""
-    found: list[Mapping[str, str]] = []
-    path: list[str] = []
-    date: list[str] = []
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        local = name.rpartition(":")[2]
-        path.append(local)
-        if local == "Pixels" and len(found) < 100:
-            found.append({key[:100]: value[:MAX_VALUE] for key, value in attributes.items()})
-
-    def end(name: str) -> None:
-        path.pop()
-
-    def words(data: str) -> None:
-        if path and path[-1] == "AcquisitionDate" and len(date) < 10:
-            date.append(data[:100])
-
-    def refuse(*_: object) -> None:
-        raise _RefusedDoctype("it declares a document type")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = words
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
-    parser.Parse(text.encode("utf-8", errors="replace"), True)
-    return found, "".join(date)[:100]
+    leaves = elements(text, ("Pixels", "AcquisitionDate"))
+    found = [leaf.attributes for leaf in leaves if leaf.path.endswith("Pixels")]
+    dates = (leaf.text for leaf in leaves if leaf.path.endswith("AcquisitionDate"))
+    return found[:_MOST_IMAGES], next(dates, "")[:100]

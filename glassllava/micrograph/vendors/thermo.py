@@ -1,32 +1,33 @@
 """Thermo Fisher (FEI) xT: INI text in tag 34680 (S-FEG) or 34682 (Helios and later).
 
 Any section and any value may be missing, empty or text: a Nav-Cam file has no [Scan], and the
-names of the beam's and the scan's sections stand in [Beam]. Units are SI throughout.
+names of the beam's and the scan's sections stand in [Beam]. Units are SI and radians throughout.
+Seen in real files; that the scan's rotation is in radians, and that the angle of the tilt
+correction counts only where it is on, as NexusLIMS reads them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from typing import Literal
 
 from glassllava.micrograph.header import (
-    MAX_ENTRIES,
-    MAX_VALUE,
+    ION,
     Header,
     VendorReading,
+    angle,
     number,
     pixel_size,
     said,
     when,
+    whole,
 )
 from glassllava.micrograph.record import BeamSettings, Databar, Instrument, PixelSize
+from glassllava.micrograph.texts import Sections, flat, sections
 
 TAGS = (34682, 34680)
-ION = (
-    "An ion beam made this image: its grey values and its damage are not those of an electron image"
-)
-
-Sections = Mapping[str, Mapping[str, str]]
+#: By the first letters of the beam's section; "IRBeam" is the camera's (Nav-Cam).
+_PARTICLES: Mapping[str, Literal["electron", "ion"]] = {"EB": "electron", "IB": "ion"}
 
 
 def recognises(header: Header) -> bool:
@@ -35,20 +36,21 @@ def recognises(header: Header) -> bool:
 
 def read(header: Header) -> VendorReading:
     tag = next(tag for tag in TAGS if "[" in header.texts.get(tag, ""))
-    sections = parse(header.texts[tag])
+    parts = sections(header.texts[tag])
 
     def value(section: str, key: str) -> str | None:
-        return sections.get(section, {}).get(key)
+        return parts.get(section, {}).get(key)
 
-    beam = _beam_section(sections)
+    beam = _beam_section(parts)
     scan = said(value("Beam", "Scan")) or beam.replace("Beam", "Scan")
-    databar, databar_known, databar_warning = _databar(header, sections)
-    void = _resized(header, sections)
-    ion = beam.startswith("I")
-    warnings = [ION] if ion else []
+    databar, databar_known, databar_warning = _databar(header, parts)
+    void = _resized(header, parts)
+    warnings = [ION] if beam.startswith("IBeam") else []
+    if beam.startswith("IR"):
+        warnings.append("A camera of the chamber made this image, not an electron beam")
     if databar_warning:
         warnings.append(databar_warning)
-    beam_section = sections.get(beam, {})
+    beam_section = parts.get(beam, {})
     places = {
         "voltage_v": f"[{beam if said(beam_section.get('HV')) else 'Beam'}] HV",
         "landing_energy_ev": "[EBeamDeceleration] LandingEnergy",
@@ -61,6 +63,9 @@ def read(header: Header) -> VendorReading:
         "dwell_s": "[Scan] Dwelltime" if said(value("Scan", "Dwelltime")) else f"[{scan}] Dwell",
         "frames": "[Image] Integrate" if number(value("Image", "Integrate")) else "[Image] Average",
         "tilt_rad": "[Stage] StageT" if said(value("Stage", "StageT")) else f"[{beam}] StageTa",
+        "scan_rotation_rad": f"[{beam if said(beam_section.get('ScanRotation')) else 'Beam'}] "
+        "ScanRotation",
+        "tilt_correction_rad": f"[{beam}] TiltCorrectionIsOn, TiltCorrectionAngle",
         "particle": "[Beam] Beam",
         "vendor": "",
         "model": "[System] SystemType",
@@ -70,8 +75,8 @@ def read(header: Header) -> VendorReading:
     }
     return VendorReading(
         sources={key: f"{tag} {place}".strip() for key, place in places.items()},
-        candidates=_candidates(sections, beam, scan, tag),
-        beam=_beam_settings(sections, beam, scan, ion),
+        candidates=_candidates(parts, beam, scan, tag),
+        beam=_beam_settings(parts, beam, scan),
         instrument=Instrument(
             vendor="Thermo Fisher / FEI",
             model=said(value("System", "SystemType")),
@@ -84,41 +89,21 @@ def read(header: Header) -> VendorReading:
         databar_known=databar_known,
         void=void,
         warnings=tuple(warnings),
-        metadata={
-            f"{section}/{key}": text
-            for section, entries in sections.items()
-            for key, text in entries.items()
-        },
+        metadata=flat(parts),
     )
 
 
-def parse(text: str) -> dict[str, dict[str, str]]:
-    """Sections of the INI text; a bounded number of entries, values as they stand."""
-    sections: dict[str, dict[str, str]] = {}
-    section: dict[str, str] = {}
-    for count, line in enumerate(text.splitlines()):
-        if count >= MAX_ENTRIES:
-            break
-        line = line.strip()
-        if line.startswith("["):
-            section = sections.setdefault(line.strip("[]")[:MAX_VALUE], {})
-        elif "=" in line:
-            key, _, rest = line.partition("=")
-            section[key.strip()[:MAX_VALUE]] = rest.strip()[:MAX_VALUE]
-    return sections
-
-
-def _beam_section(sections: Sections) -> str:
-    named = said(sections.get("Beam", {}).get("Beam"))
+def _beam_section(parts: Sections) -> str:
+    named = said(parts.get("Beam", {}).get("Beam"))
     if named:
         return named
-    return next((name for name in ("EBeam", "IBeam") if sections.get(name)), "EBeam")
+    return next((name for name in ("EBeam", "IBeam") if parts.get(name)), "EBeam")
 
 
-def _candidates(sections: Sections, beam: str, scan: str, tag: int) -> tuple[PixelSize, ...]:
+def _candidates(parts: Sections, beam: str, scan: str, tag: int) -> tuple[PixelSize, ...]:
     found: list[PixelSize | None] = []
     for section in dict.fromkeys(("Scan", scan)):
-        entries = sections.get(section, {})
+        entries = parts.get(section, {})
         found.append(
             pixel_size(
                 number(entries.get("PixelWidth")),
@@ -127,49 +112,53 @@ def _candidates(sections: Sections, beam: str, scan: str, tag: int) -> tuple[Pix
                 number(entries.get("PixelHeight")),
             )
         )
-    field_m = number(sections.get(beam, {}).get("HFW"))
-    columns = number(sections.get("Image", {}).get("ResolutionX"))
+    field_m = number(parts.get(beam, {}).get("HFW"))
+    columns = number(parts.get("Image", {}).get("ResolutionX"))
     if field_m and columns and columns >= 1:
         origin = f"{tag} [{beam}] HFW / [Image] ResolutionX"
         found.append(pixel_size(field_m / columns, "vendor_tag", origin))
     return tuple(size for size in found if size is not None)
 
 
-def _beam_settings(sections: Sections, beam: str, scan: str, ion: bool) -> BeamSettings:
-    column = sections.get(beam, {})
-    general = sections.get("Beam", {})
-    stage = sections.get("Stage", {})
-    deceleration = sections.get("EBeamDeceleration", {})
-    detector = said(sections.get("Detectors", {}).get("Name"))
-    signal = said(sections.get(detector or "", {}).get("Signal")) or said(
-        sections.get("Detectors", {}).get("Mode")
+def _beam_settings(parts: Sections, beam: str, scan: str) -> BeamSettings:
+    column = parts.get(beam, {})
+    general = parts.get("Beam", {})
+    stage = parts.get("Stage", {})
+    deceleration = parts.get("EBeamDeceleration", {})
+    detector = said(parts.get("Detectors", {}).get("Name"))
+    signal = said(parts.get(detector or "", {}).get("Signal")) or said(
+        parts.get("Detectors", {}).get("Mode")
     )
     slowed = (said(deceleration.get("ModeOn")) or "").lower() in ("on", "yes", "true")
-    dwell = number(sections.get("Scan", {}).get("Dwelltime"))
+    dwell = number(parts.get("Scan", {}).get("Dwelltime"))
     tilt = number(stage.get("StageT"))
-    frames = number(sections.get("Image", {}).get("Integrate")) or number(
-        sections.get("Image", {}).get("Average")
+    frames = number(parts.get("Image", {}).get("Integrate")) or number(
+        parts.get("Image", {}).get("Average")
     )
     return BeamSettings(
-        particle="ion" if ion else "electron",
+        particle=_PARTICLES.get(beam[:2]),
         voltage_v=_first(number(column.get("HV")), number(general.get("HV"))),
         landing_energy_ev=number(deceleration.get("LandingEnergy")) if slowed else None,
         current_a=number(column.get("BeamCurrent")),
         working_distance_m=_first(number(column.get("WD")), number(stage.get("WorkingDistance"))),
         detector=detector,
         signal=signal,
-        dwell_s=_first(dwell, number(sections.get(scan, {}).get("Dwell"))),
-        frames=int(frames) if frames and 1 <= frames < 1e6 else None,
-        tilt_rad=_angle(_first(tilt, number(column.get("StageTa")))),
+        dwell_s=_first(dwell, number(parts.get(scan, {}).get("Dwell"))),
+        frames=whole(frames),
+        tilt_rad=angle(_first(tilt, number(column.get("StageTa")))),
+        scan_rotation_rad=angle(
+            _first(number(column.get("ScanRotation")), number(general.get("ScanRotation")))
+        ),
+        tilt_correction_rad=_tilt_correction(column),
     )
 
 
-def _databar(header: Header, sections: Sections) -> tuple[Databar | None, bool, str]:
+def _databar(header: Header, parts: Sections) -> tuple[Databar | None, bool, str]:
     """The strip under the scanned rows: DatabarHeight, else what is higher than the scan."""
-    rows = number(sections.get("Image", {}).get("ResolutionY"))
-    told = number(sections.get("PrivateFei", {}).get("DatabarHeight"))
+    rows = number(parts.get("Image", {}).get("ResolutionY"))
+    told = number(parts.get("PrivateFei", {}).get("DatabarHeight"))
     over = header.height - int(rows) if rows and 0 < rows <= header.height else None
-    columns = number(sections.get("Image", {}).get("ResolutionX"))
+    columns = number(parts.get("Image", {}).get("ResolutionX"))
     if columns and int(columns) != header.width:
         return None, False, ""
     height = int(told) if told is not None and 0 < told < header.height else over
@@ -188,9 +177,9 @@ def _databar(header: Header, sections: Sections) -> tuple[Databar | None, bool, 
     return bar, True, warning
 
 
-def _resized(header: Header, sections: Sections) -> str:
-    columns = number(sections.get("Image", {}).get("ResolutionX"))
-    rows = number(sections.get("Image", {}).get("ResolutionY"))
+def _resized(header: Header, parts: Sections) -> str:
+    columns = number(parts.get("Image", {}).get("ResolutionX"))
+    rows = number(parts.get("Image", {}).get("ResolutionY"))
     if columns and int(columns) != header.width:
         return (
             f"the header describes {int(columns)} columns and the image has {header.width}: "
@@ -208,5 +197,11 @@ def _first(*values: float | None) -> float | None:
     return next((value for value in values if value is not None), None)
 
 
-def _angle(value: float | None) -> float | None:
-    return value if value is not None and abs(value) <= 2 * math.pi else None
+def _tilt_correction(column: Mapping[str, str]) -> float | None:
+    """The tilt that the scan was stretched for; 0.0 where the header says that it was not."""
+    is_on = (said(column.get("TiltCorrectionIsOn")) or "").lower()
+    if is_on in ("no", "off", "false"):
+        return 0.0
+    return (
+        angle(number(column.get("TiltCorrectionAngle"))) if is_on in ("yes", "on", "true") else None
+    )

@@ -1,5 +1,7 @@
 """Zeiss SmartSEM: text in tag 34118, a line with the key, then a line "name = value unit".
 
+Tag 34119 holds the same again in UTF-16, and on some files alone.
+
 Before the first key stand unnamed numbers, of which the fourth is metres per pixel of a picture
 1024 columns wide. Some versions write keys in mixed case ("APImagePixelSize"): keys are compared
 without case and underscores. "AP_WIDTH" is the field of view, whatever the stored width.
@@ -12,10 +14,12 @@ import re
 from collections.abc import Mapping
 
 from glassllava.micrograph.header import (
+    ION,
     MAX_ENTRIES,
     MAX_VALUE,
     Header,
     VendorReading,
+    angle,
     metres,
     number,
     pixel_size,
@@ -23,11 +27,11 @@ from glassllava.micrograph.header import (
     said,
     scaled,
     when,
+    whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
-from glassllava.micrograph.vendors.thermo import ION
 
-TAG = 34118
+TAGS = (34118, 34119)
 #: Sizes on the screen are for a picture this wide; stored ones may be another.
 SCREEN_COLUMNS = 1024
 
@@ -50,6 +54,8 @@ _PLACES = {
     "frames": "AP_FRAME_INT_COUNT or AP_LINE_AVERAGE_COUNT",
     "tilt_rad": "AP_STAGE_AT_T",
     "magnification": "AP_MAG",
+    "scan_rotation_rad": "DP_SCAN_ROT, AP_SCANROTATION",
+    "tilt_correction_rad": "DP_TILT_CORRECTION, AP_TILT_ANGLE",
     "vendor": "",
     "model": "DP_SEM",
     "serial": "SV_SERIAL_NUMBER",
@@ -58,31 +64,56 @@ _PLACES = {
 }
 
 
+#: What differs for the ion column of a Crossbeam: the electrons' values stand beside it.
+_ION_PLACES = {
+    "voltage_v": "AP_FIB_EHT_ACTUAL",
+    "current_a": "AP_FIB_PROBE_CURRENT_ACTUAL",
+    "working_distance_m": "AP_FIB_WORKING_DISTANCE",
+    "magnification": "AP_FIB_MAGNIFICATION",
+    "scan_rotation_rad": "AP_FIB_SCAN_ROTATION",
+}
+
+
 def recognises(header: Header) -> bool:
-    return _KEY.search(header.texts.get(TAG, "")[:200_000]) is not None
+    return _tag(header) is not None
 
 
 def read(header: Header) -> VendorReading:
-    unnamed, named = parse(header.texts[TAG])
+    tag = _tag(header)
+    assert tag is not None  # `recognises` said so
+    unnamed, named = parse(header.texts[tag])
     entries = {_folded(key): text for key, (_, text) in named.items()}
-    ion = (said(entries.get("dpfibimaging")) or "").upper() == "FIB"
-    candidates, void, warnings = _candidates(header, unnamed, entries)
+    is_ion = (said(entries.get("dpfibimaging")) or "").upper() == "FIB"
+    places = _PLACES | (_ION_PLACES if is_ion else {})
+    candidates, void, warnings = _candidates(header, unnamed, entries, tag)
+
+    def at(field: str) -> str | None:
+        return entries.get(_folded(places[field]))
+
     date, time = entries.get("apdate"), entries.get("aptime")
     frames = number(entries.get("apframeintcount")) or number(entries.get("aplineaveragecount"))
     return VendorReading(
-        sources={key: f"{TAG} {place}".strip() for key, place in _PLACES.items()},
+        sources={key: f"{tag} {place}".strip() for key, place in places.items()},
         candidates=candidates,
         beam=BeamSettings(
-            particle="ion" if ion else "electron",
-            voltage_v=scaled(entries.get("apactualkv"), _VOLTS),
-            current_a=scaled(entries.get("apiprobe"), _AMPERES),
-            working_distance_m=metres(*quantity(entries.get("apwd"))),
+            particle="ion" if is_ion else "electron",
+            voltage_v=scaled(at("voltage_v"), _VOLTS),
+            current_a=scaled(at("current_a"), _AMPERES),
+            working_distance_m=metres(*quantity(at("working_distance_m"))),
             detector=said(entries.get("dpdetectorchannel")) or said(entries.get("dpdetectortype")),
             signal=said(entries.get("dpdetectortype")),
             dwell_s=scaled(entries.get("dpdwelltime"), _SECONDS),
-            frames=int(frames) if frames and 1 <= frames < 1e6 else None,
-            tilt_rad=scaled(entries.get("apstageatt"), _DEGREES),
-            magnification=scaled(entries.get("apmag"), _TIMES),
+            frames=whole(frames),
+            tilt_rad=angle(scaled(entries.get("apstageatt"), _DEGREES)),
+            magnification=scaled(at("magnification"), _TIMES),
+            scan_rotation_rad=(
+                angle(scaled(at("scan_rotation_rad"), _DEGREES))
+                if is_ion
+                else _switched(entries, "dpscanrot", "apscanrotation")
+            ),
+            tilt_correction_rad=(
+                None if is_ion else _switched(entries, "dptiltcorrection", "aptiltangle")
+            ),
         ),
         instrument=Instrument(
             vendor="Zeiss",
@@ -92,12 +123,24 @@ def read(header: Header) -> VendorReading:
             acquired=when(f"{date} {time}", "%d %b %Y %H:%M:%S") or when(date, "%d %b %Y"),
         ),
         void=void,
-        warnings=(*((ION,) if ion else ()), *warnings),
+        warnings=(*((ION,) if is_ion else ()), *warnings),
         metadata={
             **{f"unnamed/{index}": text for index, text in enumerate(unnamed)},
             **{f"{key}/{name}": text for key, (name, text) in named.items()},
         },
     )
+
+
+def _tag(header: Header) -> int | None:
+    return next((tag for tag in TAGS if _KEY.search(header.texts.get(tag, "")[:200_000])), None)
+
+
+def _switched(entries: Mapping[str, str], switch: str, angle_key: str) -> float | None:
+    """An angle that counts only while its switch is on: 0.0 where it is off."""
+    state = (said(entries.get(switch)) or "").lower()
+    if state == "off":
+        return 0.0
+    return angle(scaled(entries.get(angle_key), _DEGREES)) if state == "on" else None
 
 
 def parse(text: str) -> tuple[list[str], dict[str, tuple[str, str]]]:
@@ -127,7 +170,7 @@ def _folded(key: str) -> str:
 
 
 def _candidates(
-    header: Header, unnamed: list[str], entries: Mapping[str, str]
+    header: Header, unnamed: list[str], entries: Mapping[str, str], tag: int
 ) -> tuple[tuple[PixelSize, ...], str, tuple[str, ...]]:
     """Every pixel size, best first, with the reason that voids them all, and warnings.
 
@@ -141,16 +184,16 @@ def _candidates(
     stored = pixel_size(
         metres(*quantity(entries.get("apimagepixelsize"))),
         "vendor_tag",
-        f"{TAG} AP_IMAGE_PIXEL_SIZE",
+        f"{tag} AP_IMAGE_PIXEL_SIZE",
     )
     note = "" if width == SCREEN_COLUMNS else f" × {SCREEN_COLUMNS} / {width}"
     screen = _scaled_size(
-        metres(*quantity(entries.get("appixelsize"))), to_stored, f"{TAG} AP_PIXEL_SIZE{note}"
+        metres(*quantity(entries.get("appixelsize"))), to_stored, f"{tag} AP_PIXEL_SIZE{note}"
     )
     first = number(unnamed[3]) if len(unnamed) > 3 else None
-    bare = _scaled_size(first, to_stored, f"{TAG} unnamed value 3{note}")
+    bare = _scaled_size(first, to_stored, f"{tag} unnamed value 3{note}")
     view = _scaled_size(
-        metres(*quantity(entries.get("apwidth"))), 1 / width, f"{TAG} AP_WIDTH / columns"
+        metres(*quantity(entries.get("apwidth"))), 1 / width, f"{tag} AP_WIDTH / columns"
     )
     if width == SCREEN_COLUMNS:
         order = [stored, screen, bare, view]
