@@ -57,7 +57,7 @@ class Desktop(QObject):
         self._demo = demo
         self._kept = kept
         self.window = Window()
-        self.jobs = Jobs({"look": 1, "later": 1, "thumbnails": 1, "judge": 1}, self)
+        self.jobs = Jobs({"look": 1, "tiles": 2, "later": 1, "thumbnails": 1, "judge": 1}, self)
         self.session = Session(archive, self._on_change)
         self.stage = Stage(self.window, self.jobs, self._known, self._not_read)
         self._rooms = rooms.Rooms(open_model, open_library)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +18,22 @@ import numpy as np
 from glassllava.errors import BadInput, GlassError
 from glassllava.micrograph.record import Micrograph, PixelSize
 from glassllava.sample import Sample, read_sample
-from glassview.qt.tiles import Codes, codes
+from glassview.qt.tiles import Coding, Grid, Tile, coding
 from glassview.session import Trouble
 
 if TYPE_CHECKING:
+    from glassllava.micrograph.pyramid import Pixels
+
     Array = np.ndarray[Any, Any]
 
 #: What a folder is searched for; a file that is named directly is tried whatever its name.
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
 MOST_FILES = 20_000
 
-#: Pixels from which a thumbnail is made of some of them only.
+#: Pixels from which a thumbnail is not worth a look for a databar.
 _LARGE = 20_000_000
+#: Means that are kept for a thumbnail: the coarse levels alone.
+_THUMBNAIL_MEANS = 4 << 20
 _BINS = 128
 _THUMBNAIL = 320
 _ENOUGH = 400_000  # pixels for a histogram
@@ -44,22 +48,44 @@ class Picture:
     """
 
     micrograph: Micrograph
-    grey: Array
-    codes: Codes
+    pixels: Pixels
+    coding: Coding
     shown: tuple[float, float]
     counts: tuple[float, ...]
     span: tuple[float, float]
 
     @property
-    def size_bytes(self) -> int:
-        return int(self.grey.nbytes)
+    def held_bytes(self) -> int:
+        return self.pixels.held_bytes
 
     def value(self, x: int, y: int) -> float | int | None:
-        """The stored value of one pixel, None outside the frame."""
-        if not (0 <= x < self.grey.shape[1] and 0 <= y < self.grey.shape[0]):
+        """The stored value of one pixel, None outside the frame or where it must be read."""
+        if not (0 <= x < self.micrograph.width and 0 <= y < self.micrograph.height):
             return None
-        value: float | int = self.grey[y, x].item()
-        return int(value) if isinstance(value, bool) else value
+        return _item(self.pixels.at_hand(0, slice(y, y + 1), slice(x, x + 1)))
+
+    def read_value(self, x: int, y: int) -> float | int | None:
+        """The same, read from the file."""
+        return _item(self.pixels.window(0, slice(y, y + 1), slice(x, x + 1)))
+
+    def read_tile(self, tile: Tile) -> Array:
+        """The codes of one tile, read from the file.
+
+        Raises
+        ------
+        UnreadableMicrograph : where the file is torn, or changed since it was opened.
+        """
+        rows, columns = Grid(self.pixels.height, self.pixels.width, self.pixels.level_count).window(
+            tile
+        )
+        return self.coding.of(self.pixels.window(tile[0], rows, columns))
+
+
+def _item(pixel: Array | None) -> float | int | None:
+    if pixel is None:
+        return None
+    value: float | int = pixel.item()
+    return int(value) if isinstance(value, bool) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +169,13 @@ def warm_up() -> None:
     importlib.import_module("glassllava.micrograph.reading")
 
 
-def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture, Beside]:
-    """Read one micrograph for the screen, quickly.
+def look(
+    path: Path,
+    page: int | None,
+    typed: PixelSize | None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> tuple[Picture, Beside]:
+    """Read one micrograph for the screen, quickly: a large one only as far as is seen at first.
 
     A databar that no tag gives is left for `with_databar`, the hash for the interpretation.
 
@@ -152,15 +183,16 @@ def look(path: Path, page: int | None, typed: PixelSize | None) -> tuple[Picture
     ------
     UnreadableMicrograph : with the reason that is shown in its place.
     """
-    from glassllava.micrograph import reading
+    from glassllava.micrograph import pyramid, reading
 
     micrograph = reading.read_micrograph(
         path, page, pixel_size=typed, with_hash=False, with_databar=False
     )
-    grey = reading.grey(micrograph)
-    shown, counts, span = _contrast(grey, micrograph)
-    picture = Picture(micrograph, grey, codes(grey, shown), shown, counts, span)
-    return picture, sample_beside(path)
+    pixels = pyramid.open_pixels(micrograph)
+    pixels.quick_look(is_wanted)
+    shown, counts, span = _contrast(pixels, micrograph)
+    coded = coding(pixels.dtype, shown)
+    return Picture(micrograph, pixels, coded, shown, counts, span), sample_beside(path)
 
 
 def with_databar(picture: Picture) -> Picture:
@@ -178,18 +210,19 @@ def with_databar(picture: Picture) -> Picture:
     if found.databar is None:
         return picture
     micrograph = replace(before, databar=found.databar)
-    shown, counts, span = _contrast(picture.grey, micrograph)
+    shown, counts, span = _contrast(picture.pixels, micrograph)
     return replace(picture, micrograph=micrograph, shown=shown, counts=counts, span=span)
 
 
 def _contrast(
-    grey: Array, micrograph: Micrograph
+    pixels: Pixels, micrograph: Micrograph
 ) -> tuple[tuple[float, float], tuple[float, ...], tuple[float, float]]:
     """The display range, the histogram and its span, of the specimen alone."""
     from glassllava.micrograph import reading
 
-    rows = grey[micrograph.specimen_rows]
-    specimen = rows if rows.size else grey
+    specimen = pixels.sample(micrograph.specimen_rows)
+    if not specimen.size:
+        specimen = pixels.sample(slice(None))
     shown = reading.display_range(specimen)
     counts, span = _histogram(specimen, shown)
     return shown, counts, span
@@ -227,35 +260,40 @@ def thumbnail(path: Path, page: int | None = None) -> tuple[Array, Micrograph, B
     ------
     UnreadableMicrograph : as `look` does.
     """
-    from glassllava.micrograph import reading
+    from glassllava.micrograph import pyramid, reading
 
     micrograph = reading.read_micrograph(path, page, with_hash=False, with_databar=False)
     if micrograph.width * micrograph.height <= _LARGE and micrograph.databar is None:
         micrograph = reading.read_micrograph(path, page, with_hash=False)
-    return (
-        thumbnail_of(reading.grey(micrograph), micrograph),
-        micrograph,
-        sample_beside(path),
-    )
+    pixels = pyramid.open_pixels(micrograph)
+    pixels.quick_look(room=_THUMBNAIL_MEANS)
+    return thumbnail_of(pixels, micrograph), micrograph, sample_beside(path)
 
 
-def thumbnail_of(grey: Array, micrograph: Micrograph) -> Array:
-    """(h, w) uint8, at most 320 px on its longer side, without the databar."""
+def thumbnail_of(pixels: Pixels, micrograph: Micrograph) -> Array:
+    """(h, w) uint8, at most 320 px on its longer side, without the databar.
+
+    From what is at hand: of a large file a coarse level, which looks the same.
+    """
     from glassllava.micrograph import reading
 
-    rows = grey[micrograph.specimen_rows]
-    specimen = rows if rows.size else grey
-    step = max(1, -(-max(specimen.shape) // _THUMBNAIL))
-    if step == 1:
-        return reading.to_8bit(specimen)
+    rows = micrograph.specimen_rows
+    for level in () if pixels.is_held else range(pixels.level_count - 1, -1, -1):
+        height = pixels.level_shape(level)[0]
+        part = slice(-(-rows.start >> level), min(height, max(1, rows.stop >> level)))
+        found = pixels.at_hand(level, part, slice(None))
+        if found is None or max(found.shape, default=0) >= _THUMBNAIL:
+            break
+    else:
+        found = pixels.at_hand(0, rows, slice(None))
+    if found is None:  # a strip so narrow that no level is small enough
+        found = pixels.window(0, rows)
+    specimen = found if found.size else pixels.window(0)
     shown = reading.display_range(specimen)
+    step = max(1, -(-max(specimen.shape) // _THUMBNAIL))
     height, width = (side // step * step for side in specimen.shape)
-    if not (height and width):
+    if step == 1 or not (height and width):
         return reading.to_8bit(specimen[::step, ::step], shown)
-    if specimen.size > _LARGE:
-        # A mean of every pixel of a large file takes seconds; of a sixteenth it looks the same.
-        fine = max(1, step // 4)
-        return reading.to_8bit(_means(specimen[::fine, ::fine], step // fine), shown)
     return reading.to_8bit(_means(specimen, step), shown)
 
 

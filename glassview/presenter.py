@@ -150,10 +150,11 @@ def _one_two_five(most: float) -> float:
 def under_cursor(
     micrograph: Micrograph, x: int, y: int, value: float | int | None
 ) -> tuple[str, str]:
-    """Where the cursor is and what is stored there: ("10.4, 6.12 µm", "23,412")."""
-    if value is None:
-        return "", ""
-    counts = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    """Where the cursor is and what is stored there: ("10.4, 6.12 µm", "23,412").
+
+    The counts are "" while they are still being read.
+    """
+    counts = "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
     size = micrograph.pixel_size
     if size is None:
         return f"x {x}  y {y} px", counts

@@ -186,11 +186,13 @@ class Pixels:
         every = 1 << (level - start)
         return array[::every, ::every][rows, columns]
 
-    def quick_look(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
+    def quick_look(
+        self, is_wanted: Callable[[], bool] = lambda: True, *, room: int | None = None
+    ) -> None:
         """Bring a small picture of the whole into memory, for `at_hand`, as fast as can be.
 
         From the file's own small picture; else from every 2^n-th row and pixel; where strips or
-        tiles must be decoded for that, the means are made of them on the way.
+        tiles must be decoded for that, the means are made of them on the way (see `make_means`).
 
         Raises
         ------
@@ -213,7 +215,7 @@ class Pixels:
             found = base.window(slice(None), slice(None), 1 << level)
             self._quick = (level, reading.as_grey(found))
         else:
-            self.make_means(is_wanted, quick=level, threads=os.cpu_count() or 1)
+            self.make_means(is_wanted, quick=level, threads=os.cpu_count() or 1, room=room)
 
     def sample(self, rows: slice) -> Array:
         """Pixels of level 0 from all over some rows, as they are stored, for contrast: (h, w).
@@ -245,12 +247,13 @@ class Pixels:
         *,
         quick: int | None = None,
         threads: int = 1,
+        room: int | None = None,
     ) -> bool:
-        """Make the means of all levels that `MEANS_BYTES` have room for, coarse ones first.
+        """Make the means of all levels that `room` bytes can hold, coarse ones first.
 
         One pass over the picture, a band of rows at a time. `is_wanted` is asked between bands;
         False when it said no, and nothing is kept. With `quick`, every 2^quick-th pixel is kept
-        on the way as the quick look.
+        on the way as the quick look. `room` is `MEANS_BYTES` by default.
 
         Raises
         ------
@@ -262,7 +265,7 @@ class Pixels:
             return True
         sizes = {n: math.prod(self.level_shape(n)) * self.dtype.itemsize for n in range(last + 1)}
         levels = [n for n in range(start, last + 1) if n > 0 and n not in self._sources]
-        while levels and sum(sizes[n] for n in levels) > MEANS_BYTES:
+        while levels and sum(sizes[n] for n in levels) > (MEANS_BYTES if room is None else room):
             levels.pop(0)
         made = {n: np.empty(self.level_shape(n), self.dtype) for n in levels}
         if quick is not None:

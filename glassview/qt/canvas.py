@@ -1,15 +1,15 @@
 """The canvas: one micrograph, zoomed and panned, with its scale bar and the overlay of findings.
 
-Takes codes, a lookup table, regions and a scale-bar maker in; sends cursor, zoom and drops out.
-Paints only the tiles that are seen, from the coarsest level that has a pixel for each of the
-screen's.
+Takes pixels, a lookup table, regions and a scale-bar maker in; sends cursor, zoom, drops and the
+tiles that it wants out. Paints only the tiles that are seen, from the coarsest level that has a
+pixel for each of the screen's, and waits for none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
@@ -41,7 +41,10 @@ from PySide6.QtWidgets import (
 from glassview.presenter import Overlay, ScaleBar
 from glassview.qt.picture import PictureItem
 from glassview.qt.style import GROUND, TEXT, TONES
-from glassview.qt.tiles import Codes
+from glassview.qt.tiles import Coding, Tile
+
+if TYPE_CHECKING:
+    from glassllava.micrograph.pyramid import Pixels
 
 _MOST_ZOOM = 64.0
 _STEP = 1.2
@@ -77,6 +80,7 @@ class Canvas(QGraphicsView):
     zoom_changed = Signal(float)
     dropped = Signal(list)  # paths
     region_clicked = Signal(str)  # a feature key
+    tiles_wanted = Signal(list)  # seen, but not at hand; supersedes what was wanted before
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -105,10 +109,15 @@ class Canvas(QGraphicsView):
     # -- setters -------------------------------------------------------------------------------
 
     def put_picture(
-        self, codes: Codes, scale_bar: Callable[[float], ScaleBar], *, keep_view: bool = False
+        self,
+        pixels: Pixels,
+        coding: Coding,
+        scale_bar: Callable[[float], ScaleBar],
+        *,
+        keep_view: bool = False,
     ) -> None:
         self.clear()
-        self._item = PictureItem(codes)
+        self._item = PictureItem(pixels, coding, self.tiles_wanted.emit)
         self.scene().addItem(self._item)
         # Room around it, so that a corner can be brought to the middle.
         around = self._item.boundingRect()
@@ -132,9 +141,15 @@ class Canvas(QGraphicsView):
         if self._item is not None:
             self._item.put_table(table)
 
-    def put_means(self, means: tuple[np.ndarray[Any, Any], ...]) -> None:
+    def put_tile(self, tile: Tile, codes: np.ndarray[Any, Any]) -> None:
+        """A tile that was wanted."""
         if self._item is not None:
-            self._item.put_means(means)
+            self._item.put_tile(tile, codes)
+
+    def refresh(self) -> None:
+        """More of the picture, or better, is at hand than before."""
+        if self._item is not None:
+            self._item.refresh()
 
     def put_overlays(self, overlays: Sequence[Overlay]) -> None:
         for outline in self._outlines.values():
@@ -297,7 +312,7 @@ class Canvas(QGraphicsView):
             return
         point = self.mapToScene(at)
         x, y = int(np.floor(point.x())), int(np.floor(point.y()))
-        if not (0 <= x < self._item.levels.width and 0 <= y < self._item.levels.height):
+        if not (0 <= x < self._item.grid.width and 0 <= y < self._item.grid.height):
             x = y = -1
         self.cursor_at.emit(x, y)
 

@@ -1,7 +1,8 @@
 """The stage: fetches the pictures of sheets and puts them on canvas, contrast panel and strip.
 
-Keeps the last pictures for going back to; drops a picture that arrives after another was asked
-for. Knows nothing of interpretations.
+Keeps the last pictures for going back to; drops a picture, and a tile of it, that arrives after
+another was asked for. Nothing is read or decoded in the window's own thread. Knows nothing of
+interpretations.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Stage:
         self._pictures: OrderedDict[tuple[object, ...], looking.Picture] = OrderedDict()
         self._wanted: tuple[object, ...] = ()
         self._range = (0.0, 1.0)
+        self._tiles_asked: set[str] = set()
+        self._tiles_torn: set[tiles.Tile] = set()
         self.picture: looking.Picture | None = None
         self.sheet_on: int | None = None
         self.on_shown: Callable[[int], None] = lambda key: None
@@ -44,6 +47,7 @@ class Stage:
         self._after_paint.setInterval(_AFTER_PAINT_MS)
         self._after_paint.timeout.connect(self._improve)
         window.canvas.cursor_at.connect(self._on_cursor)
+        window.canvas.tiles_wanted.connect(self._on_tiles_wanted)
         window.contrast.changed.connect(self._on_contrast)
         window.contrast.auto_asked.connect(self._auto)
 
@@ -72,7 +76,7 @@ class Stage:
         self._jobs.run(
             "look",
             "look",
-            lambda say: looking.look(path, page, typed),
+            lambda say: looking.look(path, page, typed, lambda: wanted == self._wanted),
             lambda result: self._looked(key, wanted, *result),
             lambda trouble: self._failed(key, trouble),
             priority=1,
@@ -98,7 +102,7 @@ class Stage:
             self._window.message.setText("")
 
     def _kept_bytes(self) -> int:
-        return sum(picture.size_bytes for picture in self._pictures.values())
+        return sum(picture.held_bytes for picture in self._pictures.values())
 
     def _failed(self, key: int, trouble: Trouble) -> None:
         self._unsay()
@@ -108,6 +112,7 @@ class Stage:
     def _empty(self) -> None:
         self.picture = None
         self._after_paint.stop()
+        self._forget_tiles()
         window = self._window
         window.canvas.clear()
         window.metadata.put(())
@@ -117,9 +122,12 @@ class Stage:
 
     def _put(self, key: int, picture: looking.Picture) -> None:
         window, micrograph = self._window, picture.micrograph
+        self._forget_tiles()
         self.picture, self._range = picture, picture.shown
         window.canvas.put_picture(
-            picture.codes, lambda zoom: presenter.scale_bar(micrograph.pixel_size, zoom)
+            picture.pixels,
+            picture.coding,
+            lambda zoom: presenter.scale_bar(micrograph.pixel_size, zoom),
         )
         window.contrast.put(picture.counts, picture.span, *picture.shown)
         self._put_table()
@@ -136,11 +144,11 @@ class Stage:
         picture, key = self.picture, self.sheet_on
         if picture is None or key is None:
             return
-        array = picture.codes.array
+        pixels = picture.pixels
         self._jobs.run(
             "later",
             f"thumbnail {key}",
-            lambda say: looking.thumbnail_of(picture.grey, picture.micrograph),
+            lambda say: looking.thumbnail_of(pixels, picture.micrograph),
             lambda shades: self._window.thumbnails.put_picture(key, shades),
             lambda trouble: None,  # a strip without a picture says enough; the log has the reason
         )
@@ -155,8 +163,8 @@ class Stage:
         self._jobs.run(
             "later",
             "means",
-            lambda say: tiles.mean_levels(array),
-            lambda means: self._put_means(array, means),
+            lambda say: pixels.make_means(lambda: self._is_shown(pixels)),
+            lambda made: self._window.canvas.refresh() if self._is_shown(pixels) else None,
             lambda trouble: None,  # the strides go on being shown; the log has the reason
         )
 
@@ -172,9 +180,46 @@ class Stage:
         window.metadata.put(evidence.metadata(found.micrograph))
         self._known(key, found.micrograph, looking.sample_beside(found.micrograph.path))
 
-    def _put_means(self, array: Any, means: Any) -> None:
-        if self.picture is not None and array is self.picture.codes.array:
-            self._window.canvas.put_means(means)
+    def _is_shown(self, pixels: Any) -> bool:
+        return self.picture is not None and self.picture.pixels is pixels
+
+    # -- tiles ---------------------------------------------------------------------------------
+
+    def _on_tiles_wanted(self, wanted: list[tiles.Tile]) -> None:
+        """Read what is seen but not at hand; what is seen no more is not waited for."""
+        picture = self.picture
+        if picture is None:
+            return
+        channels = {
+            f"tile {level} {column} {row}": (level, column, row)
+            for level, column, row in wanted
+            if (level, column, row) not in self._tiles_torn
+        }
+        for channel in self._tiles_asked - channels.keys():
+            self._jobs.forget(channel)
+        self._tiles_asked = set(channels)
+        for channel, tile in channels.items():
+            if not self._jobs.is_busy(channel):
+                self._read_tile(picture, channel, tile)
+
+    def _read_tile(self, picture: looking.Picture, channel: str, tile: tiles.Tile) -> None:
+        self._jobs.run(
+            "tiles",
+            channel,
+            lambda say: picture.read_tile(tile),
+            lambda codes: self._window.canvas.put_tile(tile, codes),
+            lambda trouble: self._tile_torn(tile, trouble),
+        )
+
+    def _tile_torn(self, tile: tiles.Tile, trouble: Trouble) -> None:
+        # The coarser level goes on standing in for it.
+        self._tiles_torn.add(tile)
+        self._window.message.setText(f"{trouble.what}. {trouble.remedy}".strip())
+
+    def _forget_tiles(self) -> None:
+        for channel in self._tiles_asked | {"value"}:
+            self._jobs.forget(channel)
+        self._tiles_asked, self._tiles_torn = set(), set()
 
     # -- thumbnails ----------------------------------------------------------------------------
 
@@ -203,10 +248,26 @@ class Stage:
     # -- cursor and contrast -------------------------------------------------------------------
 
     def _on_cursor(self, x: int, y: int) -> None:
-        place = counts = ""
-        if self.picture is not None and x >= 0:
-            value = self.picture.value(x, y)
-            place, counts = presenter.under_cursor(self.picture.micrograph, x, y, value)
+        picture = self.picture
+        self._jobs.forget("value")
+        if picture is None or x < 0:
+            self._put_cursor("", "")
+            return
+        value = picture.value(x, y)
+        self._put_cursor(*presenter.under_cursor(picture.micrograph, x, y, value))
+        if value is None:
+            self._jobs.run(
+                "tiles",
+                "value",
+                lambda say: picture.read_value(x, y),
+                lambda read: self._put_cursor(
+                    *presenter.under_cursor(picture.micrograph, x, y, read)
+                ),
+                lambda trouble: None,  # the place stands without its counts; the log has why
+                priority=1,
+            )
+
+    def _put_cursor(self, place: str, counts: str) -> None:
         self._window.cursor_words.setText(place)
         self._window.counts.setText(counts)
 
@@ -222,10 +283,10 @@ class Stage:
 
     def _put_table(self) -> None:
         if self.picture is not None:
-            codes, contrast = self.picture.codes, self._window.contrast
-            low, high = map(codes.code, self._range)
+            coding, contrast = self.picture.coding, self._window.contrast
+            low, high = map(coding.code, self._range)
             self._window.canvas.put_table(
                 tiles.lookup(
-                    codes.size, low, high, contrast.gamma_value, contrast.invert.isChecked()
+                    coding.size, low, high, contrast.gamma_value, contrast.invert.isChecked()
                 )
             )

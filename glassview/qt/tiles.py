@@ -1,7 +1,6 @@
-"""A large grey picture in pieces a screen can use: levels, tiles, and grey values to eight bits.
+"""A grey picture in pieces a screen can use: tiles of its levels, and grey values to eight bits.
 
-The first levels are strides of the stored array, which cost nothing; the means that replace them
-are made later, elsewhere. Knows numpy; nothing of widgets, files or micrographs.
+Knows numpy and arithmetic; nothing of widgets, files or micrographs, and never reads a pixel.
 """
 
 from __future__ import annotations
@@ -14,55 +13,56 @@ import numpy as np
 TILE = 512
 Array = np.ndarray[Any, Any]
 
-#: Below this many pixels on its longer side a level is not halved any further.
-_SMALLEST = 512
+#: (level, column, row) of a tile.
+Tile = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
-    """A grey picture as 8 or 16 bit codes, for looking values up quickly.
+class Coding:
+    """Grey values as 8 or 16 bit codes, for looking them up quickly.
 
     The stored value is `offset + scale * code` (exactly for 8 and 16 bit integers); floats and
     wide integers are rounded to 65,536 steps for the screen alone.
     """
 
-    array: Array
+    dtype: type[np.uint8] | type[np.uint16]
     offset: float = 0.0
     scale: float = 1.0
+    is_exact: bool = True
 
     @property
     def size(self) -> int:
         """How many codes there are: the length of a lookup table."""
-        return int(np.iinfo(self.array.dtype).max) + 1
+        return int(np.iinfo(self.dtype).max) + 1
 
     def code(self, value: float) -> float:
         return (value - self.offset) / self.scale
 
+    def of(self, grey: Array) -> Array:
+        """The codes of some grey values; what is not a number becomes 0."""
+        if self.is_exact:
+            if self.offset:
+                return (grey.astype(np.int32) - int(self.offset)).astype(self.dtype)
+            return grey.astype(self.dtype, copy=False)
+        with np.errstate(invalid="ignore", over="ignore"):
+            coded = np.clip((grey.astype(np.float64) - self.offset) / self.scale + 0.5, 0, 65535)
+        return np.nan_to_num(coded, nan=0.0).astype(self.dtype)
 
-def codes(grey: Array, shown: tuple[float, float]) -> Codes:
-    """The codes of `grey`, whose values around the range `shown` matter."""
-    if grey.dtype.newbyteorder("=") in (np.uint8, np.uint16):
-        return Codes(grey.astype(grey.dtype.newbyteorder("="), copy=False))
-    if grey.dtype == np.bool_:
-        return Codes(grey.view(np.uint8))
-    if grey.dtype == np.int8:
-        return Codes((grey.astype(np.int16) + 128).astype(np.uint8), -128.0)
+
+def coding(dtype: np.dtype[Any], shown: tuple[float, float]) -> Coding:
+    """How grey values of a type are coded, of which those around the range `shown` matter."""
+    if dtype.kind in "uib" and dtype.itemsize <= 2:
+        kind = np.uint8 if dtype.itemsize == 1 else np.uint16
+        return Coding(kind, float(np.iinfo(dtype).min) if dtype.kind == "i" else 0.0)
+    # Twice the shown range on either side, so that contrast can be opened up; more would leave
+    # too few steps for the rest.
     low, high = shown
     reach = max(high - low, np.finfo(np.float64).tiny)
-    finite = grey[np.isfinite(grey)] if grey.dtype.kind == "f" else grey
-    if finite.size:
-        # Twice the shown range on either side, so that contrast can be opened up; an outlier
-        # beyond that would leave no steps for the rest.
-        bottom = max(float(finite.min()), low - 2 * reach)
-        top = min(float(finite.max()), high + 2 * reach)
-    else:
-        bottom, top = low, high
-    if not top > bottom:
-        top = bottom + 1.0
+    bottom, top = low - 2 * reach, high + 2 * reach
     scale = (top - bottom) / 65535
-    with np.errstate(invalid="ignore", over="ignore"):
-        coded = np.clip((grey.astype(np.float64) - bottom) / scale + 0.5, 0, 65535)
-    return Codes(np.nan_to_num(coded, nan=0.0).astype(np.uint16), bottom, scale)
+    if not (np.isfinite(scale) and scale > 0):
+        bottom, scale = low, 1.0
+    return Coding(np.uint16, bottom, scale, is_exact=False)
 
 
 def lookup(
@@ -77,49 +77,34 @@ def lookup(
     return (shade * 255.0 + 0.5).astype(np.uint8)
 
 
-class Levels:
-    """A picture at halving sizes: level n holds every 2^n-th pixel, or the mean of 2^n × 2^n."""
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The tiles of a picture at halving sizes; level n has ceil(side / 2^n) pixels a side."""
 
-    def __init__(self, array: Array) -> None:
-        self.array = array
-        self.height, self.width = array.shape
-        self.count = 1
-        while max(self.width, self.height) >> self.count >= _SMALLEST:
-            self.count += 1
-        self._means: tuple[Array, ...] = ()
-
-    def put_means(self, means: tuple[Array, ...]) -> None:
-        """Replace the strides of level 1 and up by what `mean_levels` made."""
-        self._means = means
-
-    @property
-    def has_means(self) -> bool:
-        return bool(self._means)
-
-    def at(self, level: int) -> Array:
-        if level == 0:
-            return self.array
-        if level <= len(self._means):
-            return self._means[level - 1]
-        return self.array[:: 1 << level, :: 1 << level]
+    height: int
+    width: int
+    level_count: int
 
     def level_for(self, zoom: float) -> int:
         """The coarsest level that still has a pixel for every screen pixel at `zoom`."""
         level = 0
-        while level + 1 < self.count and (2 << level) * zoom <= 1.0:
+        while level + 1 < self.level_count and (2 << level) * zoom <= 1.0:
             level += 1
         return level
 
-    def tile(self, level: int, column: int, row: int) -> Array:
-        """One tile, with one more row and column than it owns, so that no seam shows."""
-        picture = self.at(level)
+    def window(self, tile: Tile) -> tuple[slice, slice]:
+        """The rows and columns of a tile in its level.
+
+        One more of each than it owns, so that no seam shows.
+        """
+        _, column, row = tile
         y, x = row * TILE, column * TILE
-        return picture[y : y + TILE + 1, x : x + TILE + 1]
+        return slice(y, y + TILE + 1), slice(x, x + TILE + 1)
 
     def tiles_in(
         self, level: int, left: float, top: float, right: float, bottom: float
-    ) -> list[tuple[int, int]]:
-        """(column, row) of the tiles that a rectangle in full-frame pixels touches."""
+    ) -> list[Tile]:
+        """The tiles that a rectangle in full-frame pixels touches, those at its middle first."""
         step = TILE << level
         columns = range(
             max(0, int(left // step)), min(int(right // step), (self.width - 1) // step) + 1
@@ -127,35 +112,8 @@ class Levels:
         rows = range(
             max(0, int(top // step)), min(int(bottom // step), (self.height - 1) // step) + 1
         )
-        return [(column, row) for row in rows for column in columns]
-
-
-def mean_levels(array: Array) -> tuple[Array, ...]:
-    """Level 1 and up as means of 2 × 2 pixels of the level before, in the stored type.
-
-    An odd last row or column is repeated. Memory: a third of the picture.
-    """
-    means = []
-    height, width = array.shape
-    count = Levels(array).count
-    picture = array
-    for _ in range(1, count):
-        picture = _halved(picture)
-        means.append(picture)
-    assert all(m.shape[0] <= height and m.shape[1] <= width for m in means)
-    return tuple(means)
-
-
-def _halved(picture: Array) -> Array:
-    height, width = picture.shape
-    out = np.empty(((height + 1) // 2, (width + 1) // 2), picture.dtype)
-    band = 512  # rows at a time: the sums of a large picture would take four times its memory
-    for top in range(0, height, band):
-        part = picture[top : top + band].astype(np.uint32)
-        if part.shape[0] % 2:
-            part = np.concatenate([part, part[-1:]])
-        if part.shape[1] % 2:
-            part = np.concatenate([part, part[:, -1:]], axis=1)
-        total = part[0::2, 0::2] + part[1::2, 0::2] + part[0::2, 1::2] + part[1::2, 1::2]
-        out[top // 2 : top // 2 + total.shape[0]] = (total + 2) >> 2
-    return out
+        middle = (left + right) / 2 / step - 0.5, (top + bottom) / 2 / step - 0.5
+        return sorted(
+            ((level, column, row) for row in rows for column in columns),
+            key=lambda tile: abs(tile[1] - middle[0]) + abs(tile[2] - middle[1]),
+        )

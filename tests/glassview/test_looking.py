@@ -61,7 +61,7 @@ def test_a_databar_in_the_pixels_is_found_later_and_leaves_the_contrast(tmp_path
     assert later.micrograph.databar is not None
     assert later.micrograph.databar.top == 360
     assert later.shown[1] < 160 < at_once.shown[1]
-    assert looking.thumbnail_of(later.grey, later.micrograph).shape[0] < 360
+    assert looking.thumbnail_of(later.pixels, later.micrograph).shape[0] < 360
 
 
 def test_a_picture_without_a_databar_stays_the_same(pores: Path) -> None:
@@ -74,7 +74,7 @@ def test_every_kind_of_pixel_can_be_looked_at(tmp_path: Path, dtype: str) -> Non
     path = tmp_path / "ramp.tif"
     tifffile.imwrite(path, np.tile(np.arange(96), (80, 1)).astype(dtype))
     picture, _ = looking.look(path, None, None)
-    assert picture.codes.array.dtype in (np.uint8, np.uint16)
+    assert picture.coding.of(picture.pixels.window()).dtype in (np.uint8, np.uint16)
     assert picture.value(95, 0) == 95
     shades, micrograph, _ = looking.thumbnail(path)
     assert shades.dtype == np.uint8

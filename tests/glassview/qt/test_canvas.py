@@ -13,9 +13,15 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from glassllava.measurement.quantities import Region
+from glassllava.micrograph.pyramid import Pixels, from_array
 from glassview.presenter import Overlay, scale_bar
 from glassview.qt.canvas import Canvas
-from glassview.qt.tiles import Codes, lookup, mean_levels
+from glassview.qt.tiles import coding, lookup
+
+
+def put(canvas: Canvas, pixels: Pixels) -> None:
+    coded = coding(pixels.dtype, (0.0, 1.0))
+    canvas.put_picture(pixels, coded, lambda zoom: scale_bar(None, zoom))
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def canvas(qtbot: QtBot) -> Iterator[Canvas]:
     qtbot.addWidget(canvas)
     canvas.resize(624, 424)
     ramp = np.tile(np.arange(1200, dtype=np.uint16) * 50, (800, 1))
-    canvas.put_picture(Codes(ramp), lambda zoom: scale_bar(None, zoom))
+    put(canvas, from_array(ramp))
     canvas.put_table(lookup(65536, 0, 60000))
     canvas.show()
     qtbot.waitExposed(canvas)
@@ -122,10 +128,12 @@ def test_means_replace_strides_when_zoomed_out(qtbot: QtBot) -> None:
     canvas.resize(300, 300)
     stripes = np.zeros((2400, 2400), np.uint8)
     stripes[:, 1::2] = 200  # every stride sees black alone; the mean is 100
-    canvas.put_picture(Codes(stripes), lambda zoom: scale_bar(None, zoom))
+    pixels = from_array(stripes)
+    put(canvas, pixels)
     canvas.show()
     assert QColor(canvas.viewport().grab().toImage().pixel(150, 120)).red() == 0
-    canvas.put_means(mean_levels(stripes))
+    pixels.make_means()
+    canvas.refresh()
     assert QColor(canvas.viewport().grab().toImage().pixel(150, 120)).red() == pytest.approx(
         100, abs=2
     )

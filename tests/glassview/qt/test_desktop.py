@@ -316,7 +316,7 @@ def test_a_page_can_be_chosen(opened: Opened, qtbot: QtBot, tmp_path: Path, pore
     desktop.window.page_chosen.emit(1)
     qtbot.waitUntil(lambda: shown(desktop).micrograph.page == 1)  # type: ignore[union-attr]
     assert desktop.stage.picture is not None
-    assert desktop.stage.picture.grey.shape == (120, 200)
+    assert desktop.stage.picture.pixels.shape == (120, 200)
 
 
 def test_a_typed_pixel_size_calibrates_and_a_wrong_one_is_refused(
