@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 from glassllava.measurement.quantities import Measurement, Measurements, Region
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
+    from glassllava.measurement.regions import Blob, Field
+    from glassllava.measurement.ruler import Ruler
     from glassllava.micrograph.record import Micrograph
 
 __all__ = ["MEASURING_VERSION", "Measurement", "Measurements", "Region", "measure"]
@@ -37,7 +41,7 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     UnreadableMicrograph : where the pixels must be read and cannot be.
     ValueError : for pixels that are not the whole frame of this micrograph.
     """
-    from glassllava.measurement import cracks, pores, regions
+    from glassllava.measurement import pores, regions
     from glassllava.measurement.ruler import Ruler
     from glassllava.micrograph import reading
 
@@ -55,11 +59,11 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     ruler = Ruler.of(micrograph)
     field = regions.flatten(specimen, rows.start or 0)
     dark, bright = regions.blobs(field, -1), regions.blobs(field, 1)
-    lines = cracks.find(field, pores.compact(dark))
+    compact = pores.compact(dark)
     parts = (
         pores.measure_pores(field, dark, bright, ruler),
         pores.measure_particles(field, bright, ruler),
-        cracks.measure_cracks(field, lines, ruler),
+        *_lines(field, specimen, compact, ruler),
     )
     notes = [note for part in parts for note in part[2]]
     if field.scale > 1:
@@ -70,4 +74,20 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
         measurements=tuple(m for part in parts for m in part[0]),
         regions=tuple(r for part in parts for r in part[1]),
         notes=tuple(notes),
+    )
+
+
+def _lines(
+    field: Field, specimen: np.ndarray[Any, Any], compact: Sequence[Blob], ruler: Ruler
+) -> tuple[tuple[list[Measurement], list[Region], list[str]], ...]:
+    """Scratches, then cracks: a straight line is not both."""
+    from glassllava.measurement import cracks, lines, scratches
+
+    height, width = specimen.shape
+    dark, bright = lines.find_lines(field, specimen, compact, ruler.aspect)
+    straight, others = scratches.find_scratches(dark, bright, (height, width))
+    bent, scanned = cracks.find_cracks(others, (height, width))
+    return (
+        cracks.measure_cracks(bent, (height, width), field.top, ruler, scanned),
+        scratches.measure_scratches(straight, (height, width), field.top, ruler),
     )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 #: "1" is a pure number (a count, a fraction); lengths fall back to "px" without a pixel size.
-Unit = Literal["m", "m2", "1/m2", "1", "px", "px2", "1/px2", "rad"]
+Unit = Literal["m", "m2", "1/m", "1/m2", "1", "px", "px2", "1/px", "1/px2", "rad"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,8 @@ _SCALES: dict[str, tuple[tuple[float, float, str], ...]] = {
     "m": ((1.0, 1.0, "m"), (1e-3, 1e-3, "mm"), (1e-6, 1e-6, "µm"), (0.0, 1e-9, "nm")),
     "m2": ((1e-6, 1e-6, "mm²"), (1e-15, 1e-12, "µm²"), (0.0, 1e-18, "nm²")),
     "1/m2": ((1e12, 1e12, "/µm²"), (0.0, 1e6, "/mm²")),
+    "1/m": ((1e6, 1e6, "/µm"), (0.0, 1e3, "/mm")),
+    "1/px": ((0.0, 1e-3, "/kpx"),),
     "1/px2": ((0.0, 1e-6, "/Mpx"),),
 }
 _GROUPED_FROM = 10_000

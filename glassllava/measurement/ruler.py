@@ -14,9 +14,9 @@ from glassllava.errors import Uncalibrated
 from glassllava.measurement.quantities import Measurement, Unit
 from glassllava.micrograph.record import Micrograph, PixelSize
 
-Power = Literal[1, 2, -2]
-_METRE_UNITS: dict[Power, Unit] = {1: "m", 2: "m2", -2: "1/m2"}
-_PIXEL_UNITS: dict[Power, Unit] = {1: "px", 2: "px2", -2: "1/px2"}
+Power = Literal[1, 2, -1, -2]
+_METRE_UNITS: dict[Power, Unit] = {1: "m", 2: "m2", -1: "1/m", -2: "1/m2"}
+_PIXEL_UNITS: dict[Power, Unit] = {1: "px", 2: "px2", -1: "1/px", -2: "1/px2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Ruler:
         power: Power = 1,
         note: str = "",
     ) -> Measurement:
-        """A measurement of `value` px, px² or 1/px², in metres where there is a scale.
+        """A measurement of `value` px, px², 1/px or 1/px², in metres where there is a scale.
 
         `spread` is the part of the uncertainty that the image gives (absolute, px, k = 2). The
         ruler's own joins it; where either is unknown, so is the whole, and the note says what

@@ -11,7 +11,7 @@ from scipy.spatial import Voronoi
 from training.synthesis import drawing
 from training.synthesis.canvas import Canvas, Painted, painter
 from training.synthesis.drawing import Points, Stroke
-from training.synthesis.fields import Field, blur
+from training.synthesis.fields import Field, Shape, blur
 
 Rng = np.random.Generator
 
@@ -25,6 +25,29 @@ def open_crack(canvas: Canvas, rng: Rng, coverage: Field, *, dark: float, lips: 
 
 def length_of(path: Points) -> float:
     return float(np.hypot(*np.diff(path, axis=0).T).sum())
+
+
+def centre_lines(shape: Shape, lines: list[Stroke]) -> dict[str, tuple[float, ...]]:
+    """The painted centre lines, in pixels: `centre_line_length`, all of them together inside the
+    frame, and `centre_line_width`, the median of the painted widths, weighted by length."""
+    lengths, widths = [], []
+    for points, width in lines:
+        steps = np.diff(points, axis=0)
+        # In hundredths of a step, the frame cuts exactly enough.
+        at = (np.arange(100) + 0.5) / 100
+        inside = points[:-1, None] + at[:, None] * steps[:, None]
+        seen = np.all((inside >= 0) & (inside <= (shape[1], shape[0])), axis=2).mean(axis=1)
+        lengths.append(np.hypot(*steps.T) * seen)
+        wide = np.broadcast_to(np.asarray(width, float), len(points))[:-1]
+        # The pen draws at double size in whole pixels.
+        widths.append(np.where(2 * wide < 1, wide, np.round(2 * wide) / 2))
+    length, wide = np.concatenate(lengths), np.concatenate(widths)
+    if length.sum() == 0:
+        return {}
+    order = np.argsort(wide)
+    reached = np.cumsum(length[order])
+    middle = wide[order][np.searchsorted(reached, 0.5 * reached[-1])]
+    return {"centre_line_length": (float(length.sum()),), "centre_line_width": (float(middle),)}
 
 
 def _across(canvas: Canvas, rng: Rng) -> tuple[Points, float]:
@@ -75,7 +98,11 @@ def crack_through(canvas: Canvas, rng: Rng) -> list[Painted]:
             "crack_through",
             coverage > 0.3,
             len(lengths),
-            {"length": tuple(lengths), "width": (width,)},
+            {
+                "length": tuple(lengths),
+                "width": (width,),
+                **centre_lines(canvas.shape, lines),
+            },
         )
     ]
 
@@ -101,7 +128,12 @@ def crack_thermal(canvas: Canvas, rng: Rng) -> list[Painted]:
     open_crack(canvas, rng, coverage, dark=rng.uniform(0.75, 0.95), lips=rng.choice([0, 0.4]))
     lengths = tuple(length_of(_inside(canvas, points)) for points, _ in lines)
     return [
-        Painted("crack_thermal", coverage > 0.3, len(lines), {"length": lengths, "width": (wide,)})
+        Painted(
+            "crack_thermal",
+            coverage > 0.3,
+            len(lines),
+            {"length": lengths, "width": (wide,), **centre_lines(canvas.shape, lines)},
+        )
     ]
 
 
@@ -136,7 +168,12 @@ def crack_radial(canvas: Canvas, rng: Rng) -> list[Painted]:
     coverage = drawing.strokes(canvas.shape, lines)
     open_crack(canvas, rng, coverage, dark=rng.uniform(0.7, 0.95), lips=rng.choice([0.1, 0.5]))
     painted = [
-        Painted("crack_radial", coverage > 0.3, len(lines), {"length": tuple(lengths)}),
+        Painted(
+            "crack_radial",
+            coverage > 0.3,
+            len(lines),
+            {"length": tuple(lengths), **centre_lines(canvas.shape, lines)},
+        ),
         Painted("indent_impression", impression, 1, {"diagonal": (2 * half,)}),
     ]
     if rng.random() < 0.35:
@@ -185,7 +222,8 @@ def crack_hertzian_cone(canvas: Canvas, rng: Rng) -> list[Painted]:
     open_crack(canvas, rng, coverage, dark=rng.uniform(0.65, 0.95), lips=rng.choice([0.2, 0.6]))
     where, dx, dy = canvas.window(x, y, first)
     canvas.height[where] -= 2.0 * np.exp(-(dx**2 + dy**2) / (2 * (0.5 * first) ** 2))
-    return [Painted("crack_hertzian_cone", coverage > 0.3, len(lines), {"diameter": (2 * first,)})]
+    sizes = {"diameter": (2 * first,), **centre_lines(canvas.shape, lines)}
+    return [Painted("crack_hertzian_cone", coverage > 0.3, len(lines), sizes)]
 
 
 @painter("crazing", (5e-8, 2e-5), views=("surface",), detectors=("SE", "SE", "BSE"))
@@ -209,7 +247,8 @@ def crazing(canvas: Canvas, rng: Rng) -> list[Painted]:
     open_crack(canvas, rng, coverage, dark=rng.uniform(0.6, 0.92), lips=rng.choice([0, 0.3]))
     if rng.random() < 0.5:
         canvas.height += rng.uniform(0.5, 2.5) * blur(coverage, cell / 9)  # cupped flakes
-    return [Painted("crazing", coverage > 0.3, None, {"cell": (cell,), "width": (wide,)})]
+    sizes = {"cell": (cell,), "width": (wide,), **centre_lines(canvas.shape, lines)}
+    return [Painted("crazing", coverage > 0.3, None, sizes)]
 
 
 @painter("crack_channel", (5e-9, 1e-6), views=("coated",), detectors=("SE", "SE", "BSE"))
@@ -245,6 +284,5 @@ def crack_channel(canvas: Canvas, rng: Rng) -> list[Painted]:
     coverage = drawing.strokes(canvas.shape, lines)
     open_crack(canvas, rng, coverage, dark=rng.uniform(0.5, 0.85), lips=rng.choice([0.2, 0.7]))
     canvas.height += rng.uniform(0, 1.5) * blur(coverage, 4)  # film curls up at its edges
-    return [
-        Painted("crack_channel", coverage > 0.3, None, {"spacing": (spacing,), "width": (wide,)})
-    ]
+    sizes = {"spacing": (spacing,), "width": (wide,), **centre_lines(canvas.shape, lines)}
+    return [Painted("crack_channel", coverage > 0.3, None, sizes)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.synthesis import drawing
 from training.synthesis.canvas import Canvas, Painted, painter
-from training.synthesis.cracks import _taper, indent
+from training.synthesis.cracks import _taper, centre_lines, indent
 from training.synthesis.drawing import Points, Stroke
 from training.synthesis.fields import band_noise, blur, smoothstep, soft_noise
 
@@ -32,6 +32,7 @@ def scratch(canvas: Canvas, rng: Rng) -> list[Painted]:
     crushed = rng.random() < 0.5
     mask = np.zeros(canvas.shape, bool)
     widths, lengths = [], []
+    lines: list[Stroke] = []
     for _ in range(rng.choice([1, 1, 2, 3, 5])):
         path, size = _track(canvas, rng, rng.random() < 0.6)
         width = rng.uniform(2.2, 11)
@@ -51,9 +52,13 @@ def scratch(canvas: Canvas, rng: Rng) -> list[Painted]:
         mask |= coverage > 0.4
         widths.append(width)
         lengths.append(size)
-    return [
-        Painted("scratch", mask, len(widths), {"width": tuple(widths), "length": tuple(lengths)})
-    ]
+        lines.append((path, width))
+    sizes = {
+        "width": tuple(widths),
+        "length": tuple(lengths),
+        **centre_lines(canvas.shape, lines),
+    }
+    return [Painted("scratch", mask, len(widths), sizes)]
 
 
 def _ticks(rng: Rng, path: Points, width: float) -> list[Stroke]:

@@ -1,0 +1,177 @@
+"""Thin dark and bright lines of a specimen as they were traced; cracks and scratches choose.
+
+Positions and lengths are in pixels of the stored specimen, also where lines were found on means
+of pixels. Knows nothing of what a line is called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from glassllava.measurement import profiles, ridges, traces
+from glassllava.measurement.profiles import Across
+from glassllava.measurement.regions import Blob, Field
+from glassllava.measurement.traces import Arm
+
+Array = np.ndarray[Any, Any]
+
+_SHORTEST_ARM = 12.0  # px: what is shorter and hangs on nothing is noise
+_LEAST_DIP = 2.0  # noise sigmas against the lower side, mean along an arm
+_LEAST_SHARE = 0.2  # of the depth against the other side
+_FLAT = 20.0  # px along a row: longer and straight is the scan
+_SWAY = 0.015  # of its length
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An arm with the grey values across it, the depth against its lower side in noise sigmas.
+
+    A bridge over a gap has neither.
+    """
+
+    arm: Arm
+    across: Across | None = None
+    depth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One connected line: its arms, and bridges among them.
+
+    `sign` is -1 for a dark line. `noise` is the grey values' noise as the profiles have it,
+    `aspect` how much farther a pixel is from the next one down than across.
+    """
+
+    traces: tuple[Trace, ...]
+    sign: int
+    noise: float
+    aspect: float
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        return tuple(trace.arm for trace in self.traces)
+
+    @cached_property
+    def length(self) -> float:
+        """Of its centre lines, in pixels of the geometric mean."""
+        return sum(arm.length(self.aspect) for arm in self.arms)
+
+    @cached_property
+    def gaps(self) -> float:
+        """How much of the length was bridged where nothing was seen."""
+        return sum(arm.length(self.aspect) for arm in self.arms if arm.gap)
+
+    @cached_property
+    def points(self) -> Array:
+        return np.concatenate([arm.points for arm in self.arms])
+
+    @cached_property
+    def branches(self) -> int:
+        """Knots where three or more of its arms meet."""
+        knots = np.array([knot for arm in self.arms for knot in (arm.starts, arm.ends)])
+        return int(np.count_nonzero(np.bincount(knots[knots >= 0], minlength=1) >= 3))
+
+    @cached_property
+    def free_ends(self) -> int:
+        return sum((arm.starts == -1) + (arm.ends == -1) for arm in self.arms)
+
+    def widths(self, share: float = 0.5, shift: float = 0.0) -> Array:
+        """Full widths at a share of the depth along it, px; the level moved by `shift` grey
+        values. NaN where there is none."""
+        found = [
+            trace.across.widths(self.sign, share, shift)[0] for trace in self.traces if trace.across
+        ]
+        return np.concatenate(found) if found else np.zeros(0)
+
+    @cached_property
+    def width(self) -> float:
+        """The median full width at half depth, px; NaN where none is known."""
+        return middle_of(self.widths())
+
+    @property
+    def along_rows(self) -> bool:
+        """Straight along the scan: charging, line noise and a jump of the beam look so."""
+        return float(np.ptp(self.points[:, 1])) <= max(2.0, 0.02 * self.length)
+
+    @property
+    def along_columns(self) -> bool:
+        """Straight down: curtains of an ion beam look so."""
+        return float(np.ptp(self.points[:, 0])) <= max(2.0, 0.02 * self.length)
+
+    @property
+    def direction(self) -> float:
+        """Of the longest extent, anticlockwise from the rows, in (-π/2, π/2]."""
+        x, y = (self.points - self.points.mean(axis=0)).T * np.array([[1.0], [self.aspect]])
+        return 0.5 * math.atan2(-2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean()))
+
+
+def middle_of(widths: Array) -> float:
+    known = widths[np.isfinite(widths)]
+    return float(np.median(known)) if known.size else math.nan
+
+
+def find_lines(
+    field: Field, specimen: Array, dark: Sequence[Blob], aspect: float = 1.0
+) -> tuple[list[Line], list[Line]]:
+    """Every dark and every bright line of a specimen (H, W), the longest first.
+
+    `dark` are its compact dark places, whose rims are no lines.
+    """
+    low, high = ridges.centre_lines(field.residual, dark)
+    noise = ridges.noise_of(field.residual) * field.spread
+    return (
+        _traced(field, specimen, low, -1, noise, aspect),
+        _traced(field, specimen, high, 1, noise, aspect),
+    )
+
+
+def _traced(
+    field: Field, specimen: Array, skeleton: Array, sign: int, noise: float, aspect: float
+) -> list[Line]:
+    depth = sign * field.residual
+    arms, seen = [], []
+    for arm in traces.arms_of(skeleton, depth):
+        alone = arm.starts < 0 and arm.ends < 0
+        if (alone and arm.length() < _SHORTEST_ARM) or _is_scan(arm):
+            continue
+        across = profiles.across(specimen, _full(arm.points, field.scale), aspect)
+        low, high = _dips(across, sign)
+        if low >= _LEAST_DIP * noise and low >= _LEAST_SHARE * high:
+            arms.append(arm)
+            seen.append(Trace(arm, across, low / noise))
+    found: dict[int, list[Trace]] = {}
+    for index, arm in enumerate(traces.joined(arms, depth)):
+        full = Arm(
+            _full(arm.points, field.scale), arm.starts, arm.ends, arm.whole, arm.gap * field.scale
+        )
+        one = Trace(full)
+        if index < len(seen):
+            one = Trace(full, seen[index].across, seen[index].depth)
+        found.setdefault(arm.whole, []).append(one)
+    lines = [Line(tuple(parts), sign, noise, aspect) for parts in found.values()]
+    return sorted(lines, key=lambda line: -line.length)
+
+
+def _full(points: Array, scale: int) -> Array:
+    return points * scale + (scale - 1) / 2
+
+
+def _dips(across: Across, sign: int) -> tuple[float, float]:
+    """How deep a line is against its lower and its higher side, in the mean along it.
+
+    At the edge of a layer the first is nothing.
+    """
+    whole = Across(across.offsets, across.means.mean(axis=0, keepdims=True))
+    _, left, right = whole.widths(sign)
+    return min(float(left[0]), float(right[0])), max(float(left[0]), float(right[0]))
+
+
+def _is_scan(arm: Arm) -> bool:
+    length = arm.length()
+    return length >= _FLAT and float(np.ptp(arm.points[:, 1])) <= max(1.0, _SWAY * length)

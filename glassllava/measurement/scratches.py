@@ -1,0 +1,335 @@
+"""Scratches: long straight or gently bent grooves, dark, bright or both.
+
+A ploughed groove shows a dark and a bright flank, or one of them. It is told from a crack by how
+straight it runs: within a fraction of a pixel of a parabola over its whole length, also across
+others and over gaps. By grey alone a straight crack, a fibre and a polishing line are alike: that
+is for the model and the person to tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from glassllava.measurement.lines import Line, Trace, middle_of
+from glassllava.measurement.profiles import sharpened
+from glassllava.measurement.quantities import Measurement, Region
+from glassllava.measurement.regions import MOST_REGIONS
+from glassllava.measurement.ruler import Ruler
+from glassllava.measurement.traces import length_of
+
+Array = np.ndarray[Any, Any]
+
+_SHORTEST = 60.0  # px, and
+_SHORTEST_SHARE = 0.2  # of the shorter side of the specimen
+_PIECE = 15.0  # px: shorter arms tell no direction
+_MOST_PIECES = 150
+#: Root mean square distance from the parabola, over the root of the length: a crack's path is a
+#: random walk, and goes off with the root of its length.
+_STRAIGHT = 0.045
+_OFF, _OFF_AHEAD = 2.5, 0.01  # px, and a share of the way led on, that a piece may lie off
+_GAP, _GAP_SHARE = 30.0, 0.5  # px, and of the length so far, that may lie between pieces
+_COVERED = 0.7  # of a scratch that is seen
+_SHARE = 0.6  # of a connected line that its scratches make up, or it is a crack
+_BESIDE = 20.0  # px between the two flanks of one groove
+_FEW = 10
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """One groove: the traces along it, by the parabola off = `bend`(along) from its middle."""
+
+    traces: tuple[Trace, ...]
+    middle: Array
+    way: Array
+    bend: Array
+    start: float
+    end: float
+    sign: int
+    aspect: float
+    noise: float
+
+    @cached_property
+    def path(self) -> Array:
+        along = np.linspace(self.start, self.end, 33)
+        aside = np.array([-self.way[1], self.way[0]])
+        return np.asarray(
+            self.middle + along[:, None] * self.way + np.polyval(self.bend, along)[:, None] * aside
+        )
+
+    @cached_property
+    def length(self) -> float:
+        return length_of(self.path, self.aspect)
+
+    @property
+    def direction(self) -> float:
+        """Anticlockwise from the rows, in (-π/2, π/2]."""
+        across, down = self.path[-1] - self.path[0]
+        angle = -math.atan2(down * self.aspect, across)
+        return angle - math.pi * round(angle / math.pi) if abs(angle) > math.pi / 2 else angle
+
+    def width(self, share: float = 0.5, shift: float = 0.0) -> float:
+        """Median full width at a share of its depth, px; NaN where none is known."""
+        found = [
+            trace.across.widths(self.sign, share, shift)[0] for trace in self.traces if trace.across
+        ]
+        return middle_of(np.concatenate(found)) if found else math.nan
+
+
+def find_scratches(
+    dark: Sequence[Line], bright: Sequence[Line], shape: tuple[int, int]
+) -> tuple[list[Scratch], list[Line]]:
+    """The scratches of a specimen of `shape`, the longest first, and the dark lines left over."""
+    shortest = max(_SHORTEST, _SHORTEST_SHARE * min(shape))
+    found, left = [], []
+    low = _straight_runs(dark, shortest)
+    for number, line in enumerate(dark):
+        own = [run for of, run in low if number in of]
+        seen = sum(
+            trace.arm.length(line.aspect)
+            for run in own
+            for trace in run.traces
+            if any(trace is other for other in line.traces)
+        )
+        if own and seen >= _SHARE * line.length:
+            found += [run for run in own if run not in found]
+        else:
+            left.append(line)
+    for _, run in _straight_runs(bright, shortest):
+        if not any(_beside(run, other) for other in found):
+            found.append(run)
+    found = [run for run in found if not _along_the_frame(run)]
+    return sorted(found, key=lambda run: -run.length), left
+
+
+def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozenset[int], Scratch]]:
+    """Straight runs of arms, across knots and gaps, with the numbers of their lines."""
+    pieces = [
+        (number, trace)
+        for number, line in enumerate(lines)
+        for trace in line.traces
+        if trace.across is not None and _chord(trace.arm.points) >= _PIECE
+    ]
+    pieces.sort(key=lambda piece: -_chord(piece[1].arm.points))
+    pieces = pieces[:_MOST_PIECES]
+    free = [True] * len(pieces)
+    runs = []
+    for first, (_, trace) in enumerate(pieces):
+        points = trace.arm.points
+        if not free[first] or _fitted(points)[3] > 2 * _STRAIGHT * math.sqrt(_chord(points)):
+            continue
+        members = [first]
+        more: list[int] = [first]
+        while more:
+            points = np.concatenate([pieces[index][1].arm.points for index in members])
+            more = [
+                index
+                for index in range(len(pieces))
+                if free[index]
+                and index not in members
+                and _leads_to(points, pieces[index][1].arm.points)
+            ]
+            members += more
+        middle, way, bend, off = _fitted(points)
+        along = np.sort((points - middle) @ way)
+        extent = float(along[-1] - along[0])
+        seen = extent - float(np.clip(np.diff(along) - 4, 0, None).sum())
+        for index in members:
+            free[index] = False
+        if (
+            extent >= shortest
+            and seen >= _COVERED * extent
+            and off <= _STRAIGHT * math.sqrt(extent)
+        ):
+            one = lines[pieces[first][0]]
+            run = Scratch(
+                tuple(pieces[index][1] for index in members),
+                middle,
+                way,
+                bend,
+                float(along[0]),
+                float(along[-1]),
+                one.sign,
+                one.aspect,
+                one.noise,
+            )
+            runs.append((frozenset(pieces[index][0] for index in members), run))
+    return runs
+
+
+def _chord(points: Array) -> float:
+    return float(np.hypot(*(points[-1] - points[0])))
+
+
+def _fitted(points: Array) -> tuple[Array, Array, Array, float]:
+    """Middle, direction, parabola and the root mean square distance from it."""
+    middle = points.mean(axis=0)
+    x, y = (points - middle).T
+    angle = 0.5 * math.atan2(2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean()))
+    way = np.array([math.cos(angle), math.sin(angle)])
+    along, off = x * way[0] + y * way[1], y * way[0] - x * way[1]
+    bend = np.polyfit(along, off, 2) if len(points) > 4 else np.zeros(3)
+    rest = off - np.polyval(bend, along)
+    return middle, way, bend, float(np.sqrt(np.mean(rest * rest)))
+
+
+def _leads_to(points: Array, other: Array) -> bool:
+    """Whether the parabola through `points`, led on straight, runs along `other`."""
+    middle, way, bend, _ = _fitted(points)
+    along = (points - middle) @ way
+    start, end = float(along.min()), float(along.max())
+    there = (other - middle) @ way
+    gap = max(float(there.min()) - end, start - float(there.max()), 0.0)
+    if gap > max(_GAP, _GAP_SHARE * (end - start)):
+        return False
+    inside = np.clip(there, start, end)
+    slope = np.polyval(np.polyder(bend), inside)
+    off = (other - middle) @ np.array([-way[1], way[0]])
+    off = off - np.polyval(bend, inside) - slope * (there - inside)
+    return bool(np.all(np.abs(off) <= _OFF + _OFF_AHEAD * np.abs(there - inside)))
+
+
+def _beside(run: Scratch, other: Scratch) -> bool:
+    """Whether most of one runs close along the other: two flanks of one groove."""
+    there = (run.path - other.middle) @ other.way
+    off = (run.path - other.middle) @ np.array([-other.way[1], other.way[0]])
+    off = off - np.polyval(other.bend, np.clip(there, other.start, other.end))
+    near = (np.abs(off) <= _BESIDE) & (there >= other.start - 10) & (there <= other.end + 10)
+    return bool(near.mean() > 0.6)
+
+
+def _along_the_frame(run: Scratch) -> bool:
+    """Straight along the scan or down it: charging and the curtains of an ion beam look so."""
+    return min(np.ptp(run.path[:, 0]), np.ptp(run.path[:, 1])) <= max(2.0, 0.015 * run.length)
+
+
+def measure_scratches(
+    scratches: Sequence[Scratch], shape: tuple[int, int], top: int, ruler: Ruler
+) -> tuple[list[Measurement], list[Region], list[str]]:
+    """Scratches: count, length, width, direction, length per area.
+
+    `shape` is that of the specimen, `top` its first row in the stored page.
+    """
+    feature, count = "scratch", len(scratches)
+    seen = "straight lines, dark, bright or both, within a fraction of a pixel of a parabola"
+    few = f"few: {count} only; " if 0 < count < _FEW else ""
+    note = f"{few}straight cracks, fibres and polishing lines look alike"
+    result = [Measurement("scratch_count", float(count), "1", None, f"number of {seen}", feature)]
+    if not scratches:
+        return result, [], []
+    lengths = np.array([run.length for run in scratches])
+    unseen = np.array([run.length * _unseen(run) for run in scratches])
+    # An end is told to about two pixels, and a gap to half of itself, k = 2.
+    parts = np.hypot(3.0, 0.5 * unseen)
+    total = float(np.hypot(np.sqrt((parts**2).sum()), 0.01 * lengths.sum()))
+    longest = float(np.hypot(parts[np.argmax(lengths)], 0.01 * lengths.max()))
+    area = shape[0] * shape[1]
+    how = f"of {seen}, along the parabola between their ends"
+    result += [
+        ruler.measurement(
+            "scratch_length_total",
+            float(lengths.sum()),
+            total,
+            f"total length {how}",
+            feature,
+            note=note,
+        ),
+        ruler.measurement(
+            "scratch_length_max",
+            float(lengths.max()),
+            longest,
+            f"longest length {how}",
+            feature,
+            note=note,
+        ),
+        ruler.measurement(
+            "scratch_length_density",
+            float(lengths.sum()) / area,
+            total / area,
+            f"total length {how}, over the area of the specimen without the databar",
+            feature,
+            power=-1,
+            note=note,
+        ),
+    ]
+    result += _width(scratches, lengths, ruler, seen, note)
+    weights = lengths / lengths.sum()
+    doubled = sum(
+        weight * np.exp(2j * run.direction) for weight, run in zip(weights, scratches, strict=True)
+    )
+    if abs(doubled) >= 0.5:
+        result.append(
+            Measurement(
+                "scratch_orientation",
+                float(np.angle(doubled) / 2),
+                "rad",
+                None,
+                f"mean direction of {seen}, weighted by length, anticlockwise from the rows; "
+                f"alignment {abs(doubled):.2f} of 1",
+                feature,
+            )
+        )
+    regions = [
+        _region(run, shape, top, number)
+        for number, run in enumerate(scratches[:MOST_REGIONS], start=1)
+    ]
+    return result, regions, []
+
+
+def _unseen(run: Scratch) -> float:
+    along = np.sort(
+        np.concatenate([(trace.arm.points - run.middle) @ run.way for trace in run.traces])
+    )
+    return float(np.clip(np.diff(along) - 4, 0, None).sum()) / max(run.end - run.start, 1.0)
+
+
+def _width(
+    scratches: Sequence[Scratch], lengths: Array, ruler: Ruler, seen: str, note: str
+) -> list[Measurement]:
+    widths = np.array([run.width() for run in scratches])
+    known = np.flatnonzero(np.isfinite(widths))
+    if known.size == 0:
+        return []
+    order = known[np.argsort(widths[known])]
+    reached = np.cumsum(lengths[order])
+    run = scratches[int(order[np.searchsorted(reached, 0.5 * reached[-1])])]
+    half = run.width()
+    width, resolved = sharpened(half, run.width(0.25), run.width(0.75))
+    moved = abs(run.width(shift=run.noise) - run.width(shift=-run.noise))
+    spread = math.hypot(moved, 0.6, half - width) if resolved else None
+    if not resolved:
+        width, note = half, f"{note}; not resolved: at most this"
+    if not math.isfinite(width) or (spread is not None and not math.isfinite(spread)):
+        return []
+    return [
+        ruler.measurement(
+            "scratch_width_median",
+            width,
+            spread,
+            f"median, weighted by length, of the full width at half depth of {seen}, less the "
+            "blur of its own flanks; the darker or brighter flank where the other is not seen",
+            "scratch",
+            note=note,
+        )
+    ]
+
+
+def _region(run: Scratch, shape: tuple[int, int], top: int, number: int) -> Region:
+    width = run.width()
+    half = 0.5 * width if math.isfinite(width) else 1.0
+    aside = half * np.array([-run.way[1], run.way[0]])
+    outline = np.concatenate([run.path[::4] + aside, run.path[::-4] - aside])
+    outline = np.clip(outline + 0.5, 0, (shape[1], shape[0])) + np.array([0, top])
+    (x0, y0), (x1, y1) = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))
+    return Region(
+        f"scratch-{number}",
+        "scratch",
+        (int(x0), int(y0), int(x1), int(y1)),
+        float(length_of(run.path) * 2 * half),
+        tuple((round(float(x), 1), round(float(y), 1)) for x, y in outline),
+    )
