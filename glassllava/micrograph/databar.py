@@ -30,17 +30,26 @@ _LEVELS = 512  # of grey, in which paper of one level is looked for
 _PAPER = 0.3  # every row of a bar shows at least this share of paper, text and logo included
 _MEAN_PAPER = 0.55
 _BARE = 0.985  # the share of paper in a row without text, beside dividers and frames
+_BARE_WITH_RINGING = 0.965
 _LINE = 0.95  # a divider runs across the whole width
 _SLACKS = (0.0, 0.008, 0.02, 0.05)  # of the span: how far JPEG takes paper from its level
 _SETTLED = 0.94  # the share of the paper that must lie within a slack, for it to be enough
+_FALL = 0.35  # a larger one, which is an edge even where no row was bare
+_TALLEST_CAPTION = 0.14  # of the height
+_USUAL = 0.16  # of the height: higher bars want an edge that leaves no doubt
+_CONTRAST = 0.2  # of the span, between paper and ink
 _PEAKED = 0.8  # the share of the paper within a quarter of the slack
+_PEAKED_IF_SHARP = 0.55
+_SHARP = 0.6  # a fall of the share of paper over an edge that leaves no doubt
 _THICKEST_LINE = 4  # rows
 _DROP = 0.025  # the least share of a row over the bar that is seen to be no paper
 _CROSSINGS = 6  # changes between paper and ink along a row of text
 _CHANGES = 5  # pixels that change between paper and ink from one row of text to the next
 _MUCH_TEXT = 18  # crossings that no lone scale bar with its label has
 _WIDE_TEXT = 0.3  # of the width, or text that spans so much
+_MOST_LINES = 4  # as high and as far apart as each other, that text has
 _TALLEST_TEXT = 0.08  # of the height: higher bands of ink are no lines of text
+_BLOCK_TALL, _BLOCK_WIDE, _BLOCK_FILLED = 14, 40, 0.4  # px, px, share: more than a letter
 _BLOCK = 0.6  # columns of ink from top to bottom of the bar are a picture in it, not text
 
 
@@ -59,6 +68,13 @@ class _Rows:
     is_text: Array
     is_line: Array
     slack: float
+    ink_depth: float
+
+    def drop(self, tall: int) -> float:
+        """By how much the share of paper falls over the edge of a bar."""
+        below = np.median(self.paper[tall - 4 : tall])
+        # Over a divider within the bar there is paper again.
+        return round(float(below - np.quantile(self.paper[tall : tall + 12], 0.75)), 1)
 
     def differs(self, one: int, other: int) -> bool:
         """Whether two rows differ by much of what the ink differs from the paper."""
@@ -90,11 +106,11 @@ def find(rows: Array, height: int) -> Databar | None:
 
 def find_caption(rows: Array, height: int) -> Databar | None:
     """The databar in the first `rows` of a picture of `height` rows, or None."""
-    tall = _tall(rows, height)
+    tall = _tall(rows, height, caption=True)
     return None if tall is None else Databar(0, tall, "pixels")
 
 
-def _tall(rows: Array, height: int) -> int | None:
+def _tall(rows: Array, height: int, caption: bool = False) -> int | None:
     """How many rows the bar takes, from the edge of the frame, which is row 0."""
     if height < _SMALLEST or rows.shape[1] < _SMALLEST or rows.shape[0] < 3 * _LOWEST:
         return None
@@ -105,11 +121,26 @@ def _tall(rows: Array, height: int) -> int | None:
     if span <= 0:
         return None
     # Exact levels first; then a little slack for bars that went through JPEG.
+    found: list[tuple[float, int]] = []
     for share in _SLACKS:
         said = _said(values, height, share * span, span)
-        if said is not None and (tall := _edge(said, height)) is not None:
-            return tall
-    return None
+        if said is not None:
+            found += [
+                (said.drop(tall), tall)
+                for tall in _edges(said, height)
+                if tall <= (_TALLEST_CAPTION if caption else COVER) * height
+                and (
+                    said.drop(tall) >= _SHARP
+                    or share == 0
+                    or (not caption and tall <= _USUAL * height)
+                )
+            ]
+    if not found:
+        return None
+    # Dividers run through some bars, and on saturated specimens a line alone is the edge: the
+    # sharpest edge of paper, else the uppermost.
+    drop, sharpest = max(found)
+    return sharpest if drop >= _SHARP else max(tall for _, tall in found)
 
 
 def _said(values: Array, height: int, slack: float, span: float) -> _Rows | None:
@@ -124,8 +155,10 @@ def _said(values: Array, height: int, slack: float, span: float) -> _Rows | None
     blurred = np.count_nonzero(edge <= max(slack, _SLACKS[-1] * span))
     if np.count_nonzero(edge <= slack + span / (2 * _LEVELS)) < _SETTLED * blurred:
         return None  # ringing everywhere: more slack is wanted
-    far = float(np.quantile(away[: max(_LOWEST, height // 25)], 0.995))
-    ink = away > 0.35 * max(far, 0.1 * span)
+    ink_depth = float(np.quantile(away[end : end + max(2 * _LOWEST, height // 16)], 0.995))
+    if ink_depth < _CONTRAST * span:
+        return None
+    ink = away > 0.35 * ink_depth
     crossings = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
     changes = np.count_nonzero(ink[1:] != ink[:-1], axis=1)
     changes = np.maximum(np.append(changes, 0), np.insert(changes, 0, 0))
@@ -133,7 +166,7 @@ def _said(values: Array, height: int, slack: float, span: float) -> _Rows | None
     is_text = (crossings >= _CROSSINGS) & (changes >= _CHANGES)
     middle = np.median(values, axis=1, keepdims=True)
     even = (np.abs(values - middle) <= slack + span / (2 * _LEVELS)).mean(axis=1) >= _LINE
-    return _Rows(values, away, paper, is_text, even & (paper < 1 - _LINE), slack)
+    return _Rows(values, away, paper, is_text, even & (paper < 1 - _LINE), slack, ink_depth)
 
 
 def _level(values: Array, span: float) -> float:
@@ -144,18 +177,17 @@ def _level(values: Array, span: float) -> float:
     return float(np.median(values[bins == commonest]))
 
 
-def _edge(said: _Rows, height: int) -> int | None:
-    """The height of the bar, where there is one."""
+def _edges(said: _Rows, height: int) -> Iterator[int]:
+    """Every height that a bar may have, the edge over the highest line of text first."""
     reach = _reach(said, height)
     for top_text in _lines_of_text(said, reach, height):
         tall = _over(said, top_text, reach)
-        if tall is None or not _LOWEST <= tall <= COVER * height:
+        if tall is None or not _LOWEST <= tall <= min(COVER * height, 2.5 * top_text + 20):
             continue
         inside = slice(_LOOSE_ROWS, tall)
         like = np.where(said.is_line[inside], 1.0, said.paper[inside])
         if like.mean() >= _MEAN_PAPER and _is_bar(said, tall):
-            return tall
-    return None
+            yield tall
 
 
 def _reach(said: _Rows, height: int) -> int:
@@ -175,7 +207,10 @@ def _lines_of_text(said: _Rows, reach: int, height: int) -> Iterator[int]:
     """
     is_text = ndimage.binary_closing(said.is_text[:reach], iterations=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_text, [False]]).astype(np.int8)))
-    for start, stop in reversed(list(zip(edges[::2], edges[1::2], strict=True))):
+    starts, stops = edges[::2], edges[1::2]
+    if len(starts) > _MOST_LINES and np.ptp(np.diff(starts)[1:]) <= 2:
+        return  # a regular pattern
+    for start, stop in zip(starts[::-1], stops[::-1], strict=True):
         if 4 <= stop - start <= max(40, _TALLEST_TEXT * height):
             yield int(stop)
 
@@ -186,7 +221,7 @@ def _over(said: _Rows, text: int, reach: int) -> int | None:
     Over the text the paper is bare, but for a label, a scale bar or a logo: one narrow thing. It
     ends at a line across the frame, or where many pixels at once are no paper.
     """
-    bare = said.paper >= _BARE
+    bare = said.paper >= (_BARE if said.slack == 0 else _BARE_WITH_RINGING)
     begun = False
     for row in range(text, min(reach + 1, len(bare))):
         if said.is_line[row]:
@@ -196,18 +231,24 @@ def _over(said: _Rows, text: int, reach: int) -> int | None:
             # Even rows of the specimen over the bar are no line of the bar.
             ends = row + thick < len(bare) and said.differs(row, row + thick)
             return row + thick if ends and thick <= _THICKEST_LINE else row
+        falls = said.paper[max(row - 2, 0) : row].max() - said.paper[row : row + 4]
         if bare[row]:
             begun = True
+        elif np.median(falls) >= _FALL and falls[0] >= _FALL and not _narrow(said, row):
+            return _sharpest(said, row) if said.slack else row
         elif begun and said.paper[row] <= said.paper[row - 1] - _DROP and not _narrow(said, row):
             return _sharpest(said, row) if said.slack else row
     return None
 
 
 def _narrow(said: _Rows, row: int) -> bool:
-    """Whether what is no paper in a row is one narrow thing: a scale bar, or a logo."""
+    """Whether what is no paper in a row is one narrow thing: a scale bar, a label or a logo."""
     away = said.away[row]
-    inked = np.flatnonzero(away > 0.5 * away.max())
-    return bool(inked[-1] - inked[0] <= 0.35 * away.size)
+    inked = np.flatnonzero(away > max(said.slack, 0.1 * said.ink_depth))
+    if not inked.size or inked[-1] - inked[0] > 0.35 * away.size:
+        return False
+    ends = said.paper[row + 3 : row + 10].max(initial=0.0) >= _BARE_WITH_RINGING
+    return bool(ends or inked[-1] - inked[0] <= max(row, 30))
 
 
 def _sharpest(said: _Rows, row: int) -> int:
@@ -222,16 +263,27 @@ def _is_bar(said: _Rows, tall: int) -> bool:
     away = said.away[_LOOSE_ROWS:tall]
     if said.slack:
         within = np.count_nonzero(away <= said.slack)
-        if np.count_nonzero(away <= said.slack / 4) < _PEAKED * within:
+        peaked = np.count_nonzero(away <= said.slack / 4) / within
+        if peaked < (_PEAKED if said.drop(tall) < _SHARP else _PEAKED_IF_SHARP):
             return False  # a quiet body: nowhere as even as paper, which JPEG leaves as it was
     ink = away > 0.5 * np.quantile(away, 0.999)
-    ink[:, ink.mean(axis=0) >= _BLOCK] = False
-    rows = np.flatnonzero(said.is_text[_LOOSE_ROWS:tall])
-    inked = np.flatnonzero(ink[rows].any(axis=0))
-    if not inked.size or ink.mean() > 0.45:
+    _without_blocks(ink)
+    crossings = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
+    rows = crossings >= _CROSSINGS
+    if np.count_nonzero(rows) < 4 or ink.mean() > 0.45:
         return False
-    crossings = np.count_nonzero(ink[rows, 1:] != ink[rows, :-1], axis=1)
     first, last = np.quantile(np.nonzero(ink[rows])[1], (0.1, 0.9))
-    much = float(np.quantile(crossings, 0.8))
-    wide = (last - first) / ink.shape[1]
-    return much >= _MUCH_TEXT or (much >= _CROSSINGS and wide >= _WIDE_TEXT)
+    much = float(np.quantile(crossings[rows], 0.8))
+    return much >= _MUCH_TEXT or (last - first) / ink.shape[1] >= _WIDE_TEXT
+
+
+def _without_blocks(ink: Array) -> None:
+    """Clear the boxes and blocks of ink, with what stands in them: they are no letters."""
+    parts, _ = ndimage.label(ink)
+    for number, place in enumerate(ndimage.find_objects(parts), start=1):
+        down, across = place
+        if down.stop - down.start < _BLOCK_TALL or across.stop - across.start < _BLOCK_WIDE:
+            continue
+        if (parts[place] == number).mean() >= _BLOCK_FILLED:
+            ink[place] = False
+    ink[:, ink.mean(axis=0) >= _BLOCK] = False
