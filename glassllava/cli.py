@@ -196,9 +196,14 @@ def _scale_rows(micrograph: Micrograph) -> Iterable[Row]:
             yield "  also said", in_words(other.value_m, "m", 4), other.origin or other.source
 
 
-def _beam_rows(micrograph: Micrograph) -> Iterable[Row]:
+def _turned(angle_rad: float | None) -> str | None:
     import math
 
+    # Adding zero turns -0.0 into 0.0: a stage at rest reads as some nanoradians.
+    return None if angle_rad is None else f"{round(math.degrees(angle_rad), 1) + 0.0:.1f}°"
+
+
+def _beam_rows(micrograph: Micrograph) -> Iterable[Row]:
     beam, sources = micrograph.beam, micrograph.sources
     shown = {
         "particle": ("beam", beam.particle),
@@ -210,10 +215,9 @@ def _beam_rows(micrograph: Micrograph) -> Iterable[Row]:
         "signal": ("signal", beam.signal),
         "dwell_s": ("dwell time", _si(beam.dwell_s, "s")),
         "frames": ("frames", None if beam.frames is None else str(beam.frames)),
-        "tilt_rad": (
-            "tilt",
-            None if beam.tilt_rad is None else f"{math.degrees(beam.tilt_rad):.1f}°",
-        ),
+        "tilt_rad": ("tilt", _turned(beam.tilt_rad)),
+        "tilt_correction_rad": ("tilt corrected for", _turned(beam.tilt_correction_rad)),
+        "scan_rotation_rad": ("scan rotation", _turned(beam.scan_rotation_rad)),
         "magnification": (
             "magnification",
             None if beam.magnification is None else f"{beam.magnification:,.0f} ×",

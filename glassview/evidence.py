@@ -102,7 +102,9 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
         ("signal", "Signal", beam.signal, str),
         ("dwell_s", "Dwell time", beam.dwell_s, _seconds),
         ("frames", "Frames", beam.frames, str),
-        ("tilt_rad", "Tilt", beam.tilt_rad, lambda v: f"{math.degrees(v):.3g}°"),
+        ("tilt_rad", "Tilt", beam.tilt_rad, _degrees),
+        ("tilt_correction_rad", "Tilt corrected for", beam.tilt_correction_rad, _degrees),
+        ("scan_rotation_rad", "Scan rotation", beam.scan_rotation_rad, _degrees),
         ("magnification", "Magnification", beam.magnification, lambda v: f"{v:,.0f} ×"),
         ("model", "Instrument", model, str),
         ("serial", "Serial number", instrument.serial, str),
@@ -131,6 +133,10 @@ def _source(size: PixelSize) -> str:
 
 def _metres(value: float) -> str:
     return in_words(value, "m")
+
+
+def _degrees(value: float) -> str:
+    return f"{math.degrees(value):.3g}°"
 
 
 def _kiloelectronvolts(value: float) -> str:

@@ -13,13 +13,21 @@ from pathlib import Path
 import numpy as np
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
+BYTE, LONG, UNDEFINED, DOUBLE = 1, 4, 7, 12
+
+#: ASCII, or the kind of a tag and what it holds.
+Tag = bytes | tuple[int, bytes | Sequence[float]]
+#: Where the bytes `lead` of `write_tiff` stand in the file.
+LEAD_OFFSET = 8
 
 
 def write_tiff(
     path: Path,
     pages: np.ndarray | Sequence[np.ndarray],
-    tags: Mapping[int, bytes] | None = None,
+    tags: Mapping[int, Tag] | None = None,
     *,
+    page_tags: Sequence[Mapping[int, Tag]] = (),
+    lead: bytes = b"",
     resolution: tuple[int, int] | None = None,
     unit: int = 1,
     palette: bool = False,
@@ -28,11 +36,14 @@ def write_tiff(
     subfile: Sequence[int] = (),
     rows_per_strip: int | None = None,
 ) -> Path:
-    """Write uncompressed pages; `tags` (ASCII bytes) go to every page, `resolution` is px/unit."""
+    """Write uncompressed pages; `tags` go to every page, `resolution` is px/unit.
+
+    `page_tags` are each page's own, and `lead` stands right behind the file's header.
+    """
     pages = [pages] if isinstance(pages, np.ndarray) else list(pages)
     order = ">" if big_endian else "<"
     out = bytearray(b"MM\x00*" if big_endian else b"II*\x00")
-    out += struct.pack(order + "I", 0)
+    out += struct.pack(order + "I", 0) + lead + b"\0" * (len(lead) % 2)
     link = 4
     for number, page in enumerate(pages):
         data = page.astype(page.dtype.newbyteorder(order)).tobytes()
@@ -49,8 +60,8 @@ def write_tiff(
         if len(out) % 2:
             out += b"\0"
         photometric = 3 if palette else 0 if white_is_zero else 2 if samples >= 3 else 1
-        kind = {"u": 1, "i": 2, "f": 3, "b": 1}[page.dtype.kind]
-        entries: dict[int, tuple[int, list[int] | bytes]] = {
+        sample = {"u": 1, "i": 2, "f": 3, "b": 1}[page.dtype.kind]
+        entries: dict[int, tuple[int, list[float] | bytes]] = {
             254: (_LONG, [subfile[number] if number < len(subfile) else 0]),
             256: (_LONG, [width]),
             257: (_LONG, [height]),
@@ -61,7 +72,7 @@ def write_tiff(
             277: (_SHORT, [samples]),
             278: (_LONG, [rows]),
             279: (_LONG, counts),
-            339: (_SHORT, [kind] * samples),
+            339: (_SHORT, [sample] * samples),
         }
         if resolution:
             entries[282] = entries[283] = (_RATIONAL, list(resolution))
@@ -70,23 +81,29 @@ def write_tiff(
             # Not grey on purpose: the index is the grey value, not the colour.
             ramp = np.arange(256) * 257
             entries[320] = (_SHORT, [*ramp, *(ramp[::-1]), *(ramp // 2)])
-        for code, text in (tags or {}).items():
-            entries[code] = (_ASCII, text + b"\0")
+        own = page_tags[number] if number < len(page_tags) else {}
+        for code, value in {**(tags or {}), **own}.items():
+            if isinstance(value, bytes):
+                entries[code] = (_ASCII, value + b"\0")
+            else:
+                kind, held = value
+                entries[code] = (kind, held if isinstance(held, bytes) else list(held))
         link = _write_directory(out, order, entries, link)
     path.write_bytes(out)
     return path
 
 
 def _write_directory(
-    out: bytearray, order: str, entries: Mapping[int, tuple[int, list[int] | bytes]], link: int
+    out: bytearray, order: str, entries: Mapping[int, tuple[int, list[float] | bytes]], link: int
 ) -> int:
     packed = {}
     for code, (kind, values) in entries.items():
         if isinstance(values, bytes):
             data, count = values, len(values)
         else:
-            letter = {_SHORT: "H", _LONG: "I", _RATIONAL: "I"}[kind]
-            data = struct.pack(f"{order}{len(values)}{letter}", *(int(v) for v in values))
+            letter = {_SHORT: "H", _LONG: "I", _RATIONAL: "I", DOUBLE: "d"}[kind]
+            numbers = values if letter == "d" else [int(v) for v in values]
+            data = struct.pack(f"{order}{len(values)}{letter}", *numbers)
             count = len(values) // (2 if kind == _RATIONAL else 1)
         packed[code] = (kind, count, data)
     places = {}

@@ -1,6 +1,7 @@
-"""PNG, JPEG and BMP pictures of micrographs, by Pillow: pixels without a scale.
+"""PNG, JPEG and BMP pictures of micrographs, by Pillow: pixels, and mostly no scale.
 
-Their resolution entries are those of a screen or a printer, so that none is a calibration.
+Their resolution entries are those of a screen or a printer, so that none is a calibration. A vendor
+that writes its TIFF tag into EXIF (Phenom) is handed on as that tag.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from PIL import Image
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
 from glassllava.micrograph.record import Page
+from glassllava.micrograph.texts import MAX_TEXT, decoded
 from glassllava.micrograph.tiff import MAX_PIXELS, translated
 
 FORMATS = ("PNG", "JPEG", "BMP")
 _DEPTH = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
+#: Vendors' TIFF tags that EXIF may hold too.
+_EXIF_TEXTS = (34683,)
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F")
 
 
@@ -56,7 +60,22 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             )
         samples = 1 if picture.mode in _GREY else 3
         page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
-    return (page,), {0: Header(width, height)}, ()
+        texts = _exif_texts(path, picture)
+    return (page,), {0: Header(width, height, texts=texts)}, ()
+
+
+def _exif_texts(path: Path, picture: Image.Image) -> dict[int, str]:
+    if "exif" not in picture.info:
+        return {}
+    with translated(path, "reading its EXIF"):
+        exif = picture.getexif()
+        found = {code: exif.get(code) for code in _EXIF_TEXTS}
+    texts = {
+        code: decoded(value) if isinstance(value, bytes) else str(value)
+        for code, value in found.items()
+        if isinstance(value, bytes | str)
+    }
+    return {code: text[:MAX_TEXT] for code, text in texts.items()}
 
 
 def read_pixels(path: Path, first_row: int = 0) -> np.ndarray[Any, Any]:

@@ -156,7 +156,7 @@ def _understood(
         void=void,
         warnings=tuple(warnings),
         metadata=flat(parts),
-        sources=places | {"particle": f"{where} [{name}]"},
+        sources=places | {"particle": f"{where} [{name}]", "vendor": where},
     )
 
 
