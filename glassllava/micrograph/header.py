@@ -163,7 +163,7 @@ def metres(value: float | None, unit: str) -> float | None:
 def scaled(text: str | None, units: Mapping[str, float]) -> float | None:
     """The quantity in `text` times the factor of its unit; None for a unit not in `units`."""
     value, unit = quantity(text)
-    return None if value is None or unit not in units else value * units[unit]
+    return None if value is None or unit not in units else finite(value * units[unit])
 
 
 def pixel_size(
@@ -223,7 +223,11 @@ def degrees(value: float | None) -> float | None:
 
 def positive(value: float | None) -> float | None:
     """`value` if it is above zero: many programs write 0 for what they do not know."""
-    return value if value is not None and value > 0 else None
+    return finite(value) if value is not None and value > 0 else None
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def whole(value: float | None) -> int | None:

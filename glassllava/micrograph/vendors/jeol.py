@@ -81,7 +81,7 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
         candidates=_candidates(header, entries, name),
         beam=BeamSettings(
             particle="electron",
-            voltage_v=None if kilovolts is None else 1e3 * kilovolts,
+            voltage_v=None if kilovolts is None else positive(1e3 * kilovolts),
             working_distance_m=_millimetres(entries.get("SM_WD")),
             detector=said(entries.get(detector)),
             signal=said(entries.get(signal)),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glassllava.cli import inspected
 from glassllava.micrograph.header import Header, metres, quantity, typed_pixel_size
 from glassllava.micrograph.reading import read_micrograph
 from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
 from tests import micrographs as write
+from tests import vendor_texts as built
 
 OME = (
     '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
@@ -68,6 +74,7 @@ def test_thermo_databar_is_what_stands_under_the_scan(tmp_path):
 
 
 def test_thermo_field_of_view_where_there_is_no_scan_section(tmp_path):
+    """Trap 5: missing metadata is never fatal."""
     sections = write.thermo_sections(256, 192, 3e-9)
     del sections["Scan"], sections["EScan"]
     found = read_micrograph(thermo_file(tmp_path, sections))
@@ -76,6 +83,7 @@ def test_thermo_field_of_view_where_there_is_no_scan_section(tmp_path):
 
 
 def test_thermo_empty_and_textual_values_are_unknown(tmp_path):
+    """Trap 5: values may be empty or text."""
     sections = {"Beam": {"HV": "", "Beam": "EBeam"}, "EBeam": {"HV": "n/a", "WD": ""}}
     found = read_micrograph(thermo_file(tmp_path, sections))
     assert found.pixel_size is None
@@ -84,13 +92,41 @@ def test_thermo_empty_and_textual_values_are_unknown(tmp_path):
 
 
 def test_thermo_ion_image_says_so(tmp_path):
+    """Trap 13: an ion image is not an image of secondary electrons."""
     sections = write.thermo_sections(256, 192, 2.5e-9, ion=True)
     found = read_micrograph(thermo_file(tmp_path, sections))
     assert found.beam.particle == "ion"
     assert any("ion beam" in warning for warning in found.warnings)
 
 
+def test_thermo_camera_image_is_read_and_is_no_electron_image(tmp_path):
+    """Trap 5: a Nav-Cam file has no [Scan], and its beam is the camera's infrared light."""
+    sections = {
+        "Beam": {"Beam": "IRBeam", "HV": ""},
+        "IRBeam": {"HFW": 0.0128, "VFW": 0.0096},
+        "Image": {"ResolutionX": 256, "ResolutionY": 192},
+    }
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert found.pixel_size.value_m == pytest.approx(5e-5)
+    assert found.beam.particle is None
+    assert any("camera" in warning for warning in found.warnings)
+
+
+def test_thermo_scan_rotation_and_tilt_correction(tmp_path):
+    sections = write.thermo_sections(256, 192, 2.5e-9)
+    sections["EBeam"] |= {"ScanRotation": "3.14159", "TiltCorrectionIsOn": "yes"}
+    sections["EBeam"]["TiltCorrectionAngle"] = "-0.663225"
+    beam = read_micrograph(thermo_file(tmp_path, sections)).beam
+    assert beam.scan_rotation_rad == pytest.approx(3.14159)
+    assert beam.tilt_correction_rad == pytest.approx(-0.663225)
+    sections["EBeam"]["TiltCorrectionIsOn"] = "no"
+    assert read_micrograph(thermo_file(tmp_path, sections)).beam.tilt_correction_rad == 0.0
+    sections["EBeam"]["TiltCorrectionIsOn"] = ""
+    assert read_micrograph(thermo_file(tmp_path, sections)).beam.tilt_correction_rad is None
+
+
 def test_a_resized_image_has_lost_its_scale(tmp_path):
+    """Trap 10, of a tag."""
     sections = write.thermo_sections(512, 384, 2.5e-9)
     found = read_micrograph(thermo_file(tmp_path, sections))
     assert found.pixel_size is None
@@ -129,6 +165,7 @@ def test_zeiss(tmp_path):
 
 
 def test_zeiss_stored_512_wide_is_twice_as_coarse_as_its_header_says(tmp_path):
+    """Trap 2: the header says 5.825 nm, the burned-in bar proves 11.65 nm."""
     picture = write.specimen(384, 512)
     entries = write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm")
     found = read_micrograph(zeiss_file(tmp_path, entries, picture, unnamed=5.825e-9))
@@ -149,12 +186,139 @@ def test_zeiss_stored_2048_wide_with_a_right_header(tmp_path):
 
 
 def test_zeiss_keys_in_mixed_case_and_unnamed_values():
+    """Trap 4: keys that are not upper case, and a magnification with K."""
     text = write.zeiss_text({"APImagePixelSize": "Image Pixel Size = 5.582 nm"}, 0.0)
     found = read(Header(1024, 768, texts={34118: text.decode("cp1252")}))
     assert found.candidates[0].value_m == pytest.approx(5.582e-9)
     text = write.zeiss_text({"AP_MAG": "Mag = 4.53 K X"}, 4e-9)
     found = read(Header(512, 384, texts={34118: text.decode("cp1252")}))
     assert found.candidates[0].value_m == pytest.approx(8e-9)
+
+
+def test_zeiss_ion_image_has_the_ion_columns_values(tmp_path):
+    """Trap 13, and the electrons' voltage stands beside the ions'."""
+    entries = write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm") | {
+        "DP_FIB_IMAGING": "FIB Imaging = FIB",
+        "AP_FIB_EHT_ACTUAL": "FIB EHT = 30.00 kV",
+        "AP_FIB_SCAN_ROTATION": "FIB Scan Rot = 90.0 °",
+        "AP_FIB_PROBE_CURRENT_ACTUAL": "FIB Probe Current Actual = 50.0 pA",
+    }
+    found = read_micrograph(zeiss_file(tmp_path, entries, write.specimen(192, 1024)))
+    assert (found.beam.particle, found.beam.voltage_v) == ("ion", 30000)
+    assert found.sources["voltage_v"] == "34118 AP_FIB_EHT_ACTUAL"
+    assert found.beam.current_a == pytest.approx(5e-11)
+    assert found.beam.scan_rotation_rad == pytest.approx(math.pi / 2)
+    assert any("ion beam" in warning for warning in found.warnings)
+
+
+def test_zeiss_tilt_correction_counts_only_while_it_is_on(tmp_path):
+    entries = write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm") | {
+        "DP_TILT_CORRECTION": "Tilt Corrn. = On",
+        "AP_TILT_ANGLE": "Tilt Angle = 45.0 °",
+        "DP_SCAN_ROT": "Scan Rot = Off",
+        "AP_SCANROTATION": "Scan Rotation = 96.0 °",
+    }
+    picture = write.specimen(192, 1024)
+    beam = read_micrograph(zeiss_file(tmp_path, entries, picture)).beam
+    assert beam.tilt_correction_rad == pytest.approx(math.pi / 4)
+    assert beam.scan_rotation_rad == 0.0
+    entries["DP_TILT_CORRECTION"] = "Tilt Corrn. = Off"
+    assert read_micrograph(zeiss_file(tmp_path, entries, picture)).beam.tilt_correction_rad == 0.0
+    del entries["DP_TILT_CORRECTION"]
+    assert read_micrograph(zeiss_file(tmp_path, entries, picture)).beam.tilt_correction_rad is None
+
+
+def test_two_pages_of_zeiss_keep_their_own_detectors(tmp_path):
+    """Trap 7: two detectors are two pages, each with its own tag."""
+    texts = []
+    for detector in ("InLens", "SE2"):
+        entries = write.zeiss_entries("10 nm", "2.5 nm", "2.56 µm")
+        entries["DP_DETECTOR_CHANNEL"] = f"Signal A = {detector}"
+        texts.append({34118: write.zeiss_text(entries)})
+    path = write.write_tiff(
+        tmp_path / "a.tif", [write.specimen(), write.specimen(seed=1)], page_tags=texts
+    )
+    assert read_micrograph(path, 0).beam.detector == "InLens"
+    assert read_micrograph(path, 1).beam.detector == "SE2"
+
+
+def test_another_pages_scale_serves_a_page_of_its_width_without_its_detector(tmp_path):
+    """Trap 7: the chosen page may be the one without the tag."""
+    sections = write.thermo_sections(256, 192, 2.5e-9)
+    path = write.write_tiff(
+        tmp_path / "a.tif",
+        [write.specimen(), write.specimen(seed=1).astype("u2")],
+        page_tags=[{34682: write.thermo_text(sections)}, {}],
+    )
+    found = read_micrograph(path)
+    assert found.page == 1
+    assert found.pixel_size.value_m == pytest.approx(2.5e-9)
+    assert found.pixel_size.origin == "page 0: 34682 [Scan] PixelWidth"
+    assert (found.beam.voltage_v, found.beam.detector, found.beam.signal) == (5000, None, None)
+    assert found.sources["voltage_v"].startswith("page 0: ")
+
+
+def test_the_scale_of_a_page_of_another_width_is_shown_and_not_used(tmp_path):
+    preview, clean = write.specimen(), write.specimen(384, 512).astype("u2")
+    tag = {33560: (write.BYTE, built.sis_tag(write.LEAD_OFFSET))}
+    path = write.write_tiff(
+        tmp_path / "a.tif", [preview, clean], page_tags=[tag, {}], lead=built.sis_block(2.5, 2.5)
+    )
+    found = read_micrograph(path)
+    assert (found.page, found.pixel_size) == (1, None)
+    assert found.candidates[0].value_m == pytest.approx(2.5e-9)
+    assert any("page 0, which is 256 × 192" in warning for warning in found.warnings)
+    assert read_micrograph(path, 0).pixel_size.value_m == pytest.approx(2.5e-9)
+
+
+def test_tescan_bytes_are_walked_and_not_decoded_as_one_text(tmp_path):
+    """Trap 9: a thumbnail stands before the text, and the text is latin-1."""
+    data = built.tescan_tag(built.tescan_main(), built.tescan_column())
+    with pytest.raises(UnicodeDecodeError):
+        data.decode("utf-8")
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen(), {50431: (write.BYTE, data)})
+    found = read_micrograph(path)
+    assert found.pixel_size.value_m == pytest.approx(1e-8)
+    assert found.metadata["MAIN/Description"] == "Füllung µ"
+    for cut in (3, 5, 9, 1030, 1040, len(data) - 20):  # torn blocks end the walk
+        write.write_tiff(path, write.specimen(), {50431: (write.BYTE, data[:cut])})
+        assert read_micrograph(path).beam.voltage_v is None
+
+
+def test_a_tescan_image_of_another_width_than_its_header_describes(tmp_path):
+    """Trap 10: field of view over pixel size tells the columns."""
+    tag = built.tescan_tag(built.tescan_main(width=512), built.tescan_column())
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen(), {50431: (write.BYTE, tag)})
+    found = read_micrograph(path)
+    assert found.pixel_size is None
+    assert any("describes 512 columns" in warning for warning in found.warnings)
+
+
+def test_operators_are_kept_in_the_metadata_and_nowhere_else(tmp_path):
+    """Trap 12: names of people are not in records and reports."""
+    sections = write.thermo_sections(256, 192, 2.5e-9)
+    sections["User"]["User"] = "Erika Mustermann"
+    main = built.tescan_main() | {"UserName": "mustermann", "FullUserName": "Erika Mustermann"}
+    tag = built.tescan_tag(main, built.tescan_column())
+    written = {
+        "thermo.tif": {34682: write.thermo_text(sections)},
+        "tescan.tif": {50431: (write.BYTE, tag)},
+        "jeol.tif": {},
+    }
+    (tmp_path / "jeol.txt").write_text(built.jeol_old() + "$CM_OPERATOR Erika Mustermann\n")
+    for name, tags in written.items():
+        found = read_micrograph(write.write_tiff(tmp_path / name, write.specimen(), tags))
+        assert "Erika Mustermann" in found.metadata.values(), name
+        assert "mustermann" not in json.dumps(inspected(found)).lower(), name
+
+
+def test_every_trap_has_a_test_that_names_it():
+    told = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                told |= set(re.findall(r"Trap (\d+)", ast.get_docstring(node) or ""))
+    assert told == {str(number) for number in range(1, 14)}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +351,7 @@ def test_imagej(tmp_path, unit, per_unit, metres_per_pixel):
 
 
 def test_resolution_alone_is_no_scale(tmp_path):
+    """Trap 1: it is the screen's."""
     for number, dpi in enumerate((72, 96, 300, 25_400_000)):
         path = write.write_tiff(
             tmp_path / f"{number}.tif", write.specimen(), resolution=(dpi, 1), unit=2
