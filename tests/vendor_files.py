@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
+from glassllava.micrograph.record import Micrograph
 from tests import micrographs as write
 from tests.vendor_texts import (
     HEIGHT,
@@ -24,6 +26,7 @@ from tests.vendor_texts import (
     imagej_metadata,
     jeol_new,
     jeol_old,
+    ome_xml,
     openfibsem,
     phenom_xml,
     sis_block,
@@ -48,6 +51,49 @@ class Written:
     name: str
     make: Callable[[Path], Path]
     answers: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OF_INSTRUMENT = ("vendor", "model", "serial", "software", "acquired")
+
+
+def wrong(found: Micrograph, written: Written) -> dict[str, tuple[object, object]]:
+    """By name, what was read and what was written, where they differ."""
+    answers = dict(written.answers)
+    says = answers.pop("says", ())
+    says = (says,) if isinstance(says, str) else says
+    apart = {}
+    for name, answer in answers.items():
+        value = _value(found, name)
+        expected = pytest.approx(answer, rel=1e-6, abs=1e-15) if _is_number(answer) else answer
+        if value != expected:
+            apart[name] = (value, answer)
+    if not all(any(words in warning for warning in found.warnings) for words in says):
+        apart["says"] = (found.warnings, says)
+    # No warning comes out of the blue.
+    told = ("pages: page", *says)
+    spoken = [w for w in found.warnings if not any(words in w for words in told)]
+    if spoken:
+        apart["warnings"] = (spoken, ())
+    return apart
+
+
+def _value(found: Micrograph, name: str) -> object:
+    size = found.pixel_size
+    if name == "pixel_m":
+        return size.value_m if size else None
+    if name == "source":
+        return size.source if size else None
+    if name == "rows":
+        bar = found.databar
+        assert bar is None or (bar.source == "tag" and bar.top + bar.height == found.height)
+        return bar.height if bar else 0
+    if name == "page":
+        return found.page
+    return getattr(found.instrument if name in _OF_INSTRUMENT else found.beam, name)
+
+
+def _is_number(answer: object) -> bool:
+    return isinstance(answer, float | int) and not isinstance(answer, bool)
 
 
 def tiff(tags: Mapping[int, write.Tag], databar: int = 0, **more: Any) -> Callable[[Path], Path]:
@@ -183,6 +229,60 @@ _FIBICS = {
 _DM = {65003: b"nm", 65004: b"nm", 65009: (write.DOUBLE, [2.5]), 65010: (write.DOUBLE, [2.5])}
 
 WRITTEN = (
+    Written(
+        "Thermo Fisher",
+        "INI text with a databar",
+        tiff(
+            {34682: write.thermo_text(write.thermo_sections(WIDTH, HEIGHT, 2.5e-9, databar=24))},
+            24,
+        ),
+        {
+            "pixel_m": 2.5e-9,
+            "source": "vendor_tag",
+            "voltage_v": 5000.0,
+            "working_distance_m": 0.0041,
+            "detector": "TLD",
+            "tilt_rad": 0.5,
+            "rows": 24,
+            "model": "Test G4",
+        },
+    ),
+    Written(
+        "Zeiss",
+        "tag 34118, stored 256 columns wide",
+        tiff(
+            {34118: write.zeiss_text(write.zeiss_entries("10 nm", "2.5 nm", "2.56 µm"))},
+            palette=True,
+        ),
+        {"pixel_m": 1e-8, "source": "vendor_tag", "voltage_v": 8000.0, "model": "Merlin"},
+    ),
+    Written(
+        "OME",
+        "nanometres",
+        tiff({270: ome_xml('PhysicalSizeX="50" PhysicalSizeXUnit="nm"')}),
+        {"pixel_m": 5e-8, "source": "ome", "acquired": "2024-03-01T10:00:00"},
+    ),
+    Written(
+        "OME",
+        "micrometres by default",
+        tiff({270: ome_xml('PhysicalSizeX="0.05"')}),
+        {"pixel_m": 5e-8, "source": "ome"},
+    ),
+    Written(
+        "ImageJ",
+        "unit and resolution",
+        tiff({270: b"ImageJ=1.53c\nunit=micron\n"}, resolution=(20, 1)),
+        {"pixel_m": 5e-8, "source": "imagej"},
+    ),
+    *(
+        Written(
+            "PNG, JPEG, BMP",
+            f"{kind}, a picture without a scale",
+            beside("notes.md", b"nothing", f"sample.{kind}"),
+            {"pixel_m": None},
+        )
+        for kind in ("png", "jpg", "bmp")
+    ),
     Written(
         "Thermo Fisher XML",
         "alone",

@@ -192,6 +192,14 @@ def openfibsem(width: int = WIDTH, height: int = HEIGHT, **other: object) -> dic
     return said | other
 
 
+def ome_xml(scale: str) -> bytes:
+    return (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        "<Image><AcquisitionDate>2024-03-01T10:00:00</AcquisitionDate>"
+        f'<Pixels SizeX="{WIDTH}" SizeY="{HEIGHT}" {scale}/></Image></OME>'
+    ).encode()
+
+
 def fibics_xml(width: int = WIDTH, height: int = HEIGHT, field_um: float = 2.56) -> bytes:
     return f"""<?xml version="1.0" encoding="iso-8859-1"?><Fibics version="1.0">
 <Application><Version>NPVE v4.5</Version><Date>2020-05-06T07:08:09.5</Date></Application>

@@ -215,7 +215,7 @@ def kind_of(path: Path) -> str:
                 "The file is empty", where=where, remedy="Copy it again from the microscope."
             )
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(64)
     except FileNotFoundError:
         raise UnreadableMicrograph(
             "There is no such file", where=where, remedy="Check the path."
