@@ -32,6 +32,7 @@ def main() -> int:
     folder = parser.parse_args().folder
     counts: dict[str, Counter[str]] = {}
     problems: list[str] = []
+    files = 0
 
     def count(name: str, column: str) -> None:
         counts.setdefault(name, Counter())[column] += 1
@@ -47,6 +48,7 @@ def main() -> int:
                 count(_NONE, "refused" if is_right else "wrong")
                 problems += [] if is_right else [f"{path.name}: {error}"]
                 continue
+            files += not difference
             for name in names:
                 count(name, "wrong" if difference else "real")
             problems += [f"{path.name}: {difference}"] if difference else []
@@ -60,6 +62,7 @@ def main() -> int:
     for name in sorted(counts):
         print(f"{name:20}" + "".join(f"{counts[name][column]:9}" for column in _COLUMNS))
     total = sum(counts.values(), Counter())
+    total["real"] = files  # one file may prove two formats
     print(f"{'all':20}" + "".join(f"{total[column]:9}" for column in _COLUMNS))
     if not folder:
         print("(without real files: --folder or GLASSVIEW_REAL_MICROGRAPHS)")

@@ -69,6 +69,8 @@ _VENDORS = (
 )
 #: Two scales that differ by more than this are told to the person.
 _DISAGREEMENT = 0.01
+#: A scale is looked for on so many other pages.
+_MOST_OTHERS = 16
 #: Below this a side is too short for anything to be judged.
 _TOO_SMALL = 64
 _LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
@@ -277,9 +279,12 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
     width, since a databar only adds rows; from a page of another width it is shown and not used.
     The detector is a page's own, so that it is not taken over.
     """
-    for index, header in headers.items():
-        if index == chosen.index or not (header.texts or header.blobs or header.numbers):
-            continue
+    others = {
+        index: header
+        for index, header in headers.items()
+        if index != chosen.index and (header.texts or header.blobs or header.numbers)
+    }
+    for index, header in list(others.items())[:_MOST_OTHERS]:
         is_same = header.width == chosen.width
         # The vendors compare the sizes that they describe with those of the chosen page.
         seen_as = replace(header, width=chosen.width, height=chosen.height, description="")

@@ -120,6 +120,12 @@ def test_a_sidecar_that_cannot_be_read_is_a_warning(tmp_path):
     assert any("cannot be read" in warning for warning in quick(path).warnings)
 
 
+def test_a_sidecar_that_vanishes_meanwhile_is_a_warning(tmp_path, monkeypatch):
+    path = write.write_tiff(tmp_path / "sample.tif", write.specimen())
+    monkeypatch.setattr(sidecars, "names", lambda image: [tmp_path / "sample.txt"])
+    assert any("sample.txt cannot be read" in warning for warning in quick(path).warnings)
+
+
 def test_a_sidecar_that_is_no_file_is_passed_over(tmp_path):
     path = write.write_tiff(tmp_path / "sample.tif", write.specimen())
     os.mkfifo(tmp_path / "sample.txt")  # opening it would wait for ever
