@@ -64,6 +64,10 @@ _TOLD = (
     "particle_equivalent_diameter_median",
 )
 
+#: Measured features that the literature is asked about: search was tuned on these. The others
+#: are found on many a micrograph that is about something else.
+_SOUGHT = ("pore", "particle", "crack")
+
 
 @dataclass(frozen=True, slots=True)
 class Enquiry:
@@ -146,7 +150,9 @@ def literature_query(question: str, sample: Sample, measurements: Measurements) 
     embedder reads only so much and more words thin the meaning of the first.
     """
     seen = dict.fromkeys(
-        features.name_of(m.feature) for m in measurements.measurements if m.value > 0
+        features.name_of(m.feature)
+        for m in measurements.measurements
+        if m.feature in _SOUGHT and m.value > 0
     )
     told = [sample.material, sample.process, sample.treatment, sample.product, sample.state]
     parts = [question if question != DEFAULT_QUESTION else "", *seen, *told]

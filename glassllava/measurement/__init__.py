@@ -27,8 +27,8 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
 
     Each family of features is one call, which hands back its measurements, its regions, and
     notes about the whole: `measure_<family>(field, ..., ruler)`. What they may ask for: `field`,
-    the specimen made flat; `specimen`, its grey values as they are in the file; `dark` and
-    `bright`, the blobs; `ruler`, pixels to metres, with `ruler.aspect` for pixels that are not
+    the specimen made flat; `specimen`, its grey values as they are in the file; `found`, its
+    bodies; `ruler`, pixels to metres, with `ruler.aspect` for pixels that are not
     square or a specimen that was tilted; `micrograph.beam`.
 
     Parameters
@@ -41,7 +41,7 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     UnreadableMicrograph : where the pixels must be read and cannot be.
     ValueError : for pixels that are not the whole frame of this micrograph.
     """
-    from glassllava.measurement import pores, regions
+    from glassllava.measurement import bodies, regions, sizes
     from glassllava.measurement.ruler import Ruler
     from glassllava.micrograph import reading
 
@@ -58,11 +58,11 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
         return Measurements(notes=("One bit a pixel is a mask or a fax: nothing is measured",))
     ruler = Ruler.of(micrograph)
     field = regions.flatten(specimen, rows.start or 0)
-    dark, bright = regions.blobs(field, -1), regions.blobs(field, 1)
-    compact = pores.compact(dark)
+    found = bodies.find(field)
+    compact = [body.blob for body in found if body.sign < 0]
     parts = (
-        pores.measure_pores(field, dark, bright, ruler),
-        pores.measure_particles(field, bright, ruler),
+        sizes.measure_pores(field, found, ruler),
+        sizes.measure_particles(field, found, ruler),
         *_lines(field, specimen, compact, ruler),
     )
     notes = [note for part in parts for note in part[2]]

@@ -1,12 +1,13 @@
-"""Where something stands out from the specimen: flattening, noise, blobs and their outlines.
+"""The specimen made flat, the noise that is left on it, and regions of the stored page.
 
-Knows grey values alone: what a blob is called is for `pores`, and how long it is for the ruler.
-Made to find nothing on noise, gradients and texture: every threshold is in units of the spread
-that the flattened image itself has.
+Knows grey values alone: what stands out is for `bodies` and `lines`, and how long it is for the
+ruler. Made to find nothing on noise, gradients and texture: every threshold is in units of the
+spread that the flattened image itself has.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,6 @@ from glassllava.micrograph.contrast import display_range
 Array = np.ndarray[Any, Any]
 
 # scikit-image states no types of its own.
-_find_contours: Any = measure.find_contours
 _approximate_polygon: Any = measure.approximate_polygon
 _rank_median: Any = rank.median
 
@@ -32,9 +32,6 @@ MOST_REGIONS = 200
 SMOOTHING = 1.0  # px, standard deviation of the Gaussian
 SEED = 7.0  # a blob's peak, in spreads; noise of two megapixels reaches 5.2
 REACH = 3.0  # how far down its flank a blob is followed, in spreads
-SMALLEST_AREA = 12  # px
-LARGEST_SHARE = 0.25  # of the specimen's area
-_CORE = 0.65  # a blob's mean over its contrast is more than this
 #: Longer than this times its width, a place is not compact; nor where it fills less than this
 #: share of the ellipse of equal second moments.
 MOST_AXIS_RATIO = 3.0
@@ -66,29 +63,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """One compact place that stands out, in pixels of the field.
-
-    `area_low` and `area_high` are its areas with the threshold moved by one spread each way.
-    `fill` compares the area with that of the ellipse of equal second moments: 1 for a disc.
-    `edge` is the steepness of its outline, in contrasts a pixel; `company` the share of the ring
-    around it that stands out as it does: beside a layer's edge that is much.
-    """
+    """One compact place, in pixels of the field: `mask` within `box`."""
 
     box: tuple[slice, slice]
     mask: Array
-    area: int
-    area_low: int
-    area_high: int
-    contrast: float
-    axis_ratio: float
-    fill: float
-    edge: float
-    cut: bool
-    company: float = 0.0
-
-    @property
-    def diameter(self) -> float:
-        return float(np.sqrt(4 * self.area / np.pi))
 
 
 def flatten(specimen: Array, top: int = 0) -> Field:
@@ -104,182 +82,71 @@ def flatten(specimen: Array, top: int = 0) -> Field:
             fill = float(np.median(values[finite])) if finite.any() else 0.0
             values = np.where(finite, values, np.float32(fill))
     if scale > 1:
-        values = _blocks(values, scale)
+        values = blocks(values, scale)
     smooth = ndimage.gaussian_filter(values, SMOOTHING)
     residual = smooth - _background(smooth)
     # Charging and drift of the beam current shift whole rows.
     residual -= np.median(residual[:, ::2], axis=1, keepdims=True).astype(np.float32)
     # Every third row and column is enough for medians and percentiles of a whole field.
     low, high = display_range(values[::3, ::3])
-    deviation = 1.4826 * float(np.median(np.abs(residual[::3, ::3])))
-    spread = max(deviation, 0.005 * (high - low), 1e-12)
+    spread = max(deviation(residual[::3, ::3]), 0.005 * (high - low), 1e-12)
     residual /= np.float32(spread)
     return Field(residual, spread, scale, top)
 
 
-def blobs(field: Field, sign: int) -> list[Blob]:
-    """Compact and not compact places brighter (`sign` 1) or darker (-1) than their surroundings.
+def deviation(residual: Array) -> float:
+    """1.4826 × the median absolute deviation, again without what is beyond four of itself.
 
-    A place is seeded where the residual passes `SEED`, followed down to `REACH`, and bounded
-    where it has fallen to half of its own contrast, which is where an edge blurred by any beam
-    stands.
+    Bodies that cover a third of the specimen would else hide behind their own contrast; of noise
+    and of texture the fourfold leaves all.
     """
-    values = field.residual if sign > 0 else -field.residual
-    labels, count = ndimage.label(values > REACH, _EIGHT)
-    if count == 0:
-        return []
-    inside = np.flatnonzero(labels)
-    owner, height = labels.ravel()[inside], values.ravel()[inside]
-    peak = np.zeros(count + 1, np.float32)
-    np.maximum.at(peak, owner, height)
-    core = height > 0.5 * peak[owner]
-    contrast = np.bincount(owner[core], height[core], count + 1) / np.maximum(
-        np.bincount(owner[core], minlength=count + 1), 1
-    )
-    seeded = (peak >= SEED)[owner]
-    level = 0.5 * contrast[owner]
-    mask = np.zeros(values.size, bool)
-    mask[inside[seeded & (height > level)]] = True
-    found, number = ndimage.label(mask.reshape(values.shape), _EIGHT)
-    if number == 0:
-        return []
-    # Moving the threshold moves the whole outline of the seed: shared out by area.
-    size = np.bincount(owner[seeded & (height > level)], minlength=count + 1)
-    wider = np.bincount(owner[seeded & (height > level - 1)], minlength=count + 1)
-    narrower = np.bincount(owner[seeded & (height > level + 1)], minlength=count + 1)
-    return _described(field, sign, found, number, labels, contrast, size, wider, narrower)
+    away = np.abs(residual).ravel()
+    deviation = 1.4826 * float(np.median(away))
+    for _ in range(6):
+        kept = away[away <= 4 * deviation]
+        again = 1.4826 * float(np.median(kept)) if kept.size else deviation
+        if again > 0.99 * deviation:
+            break
+        deviation = again
+    return deviation
 
 
-_EIGHT = np.ones((3, 3), bool)
+def region(field: Field, points: Array, feature: str, number: int, area: float) -> Region:
+    """What a path (N, 2) of (row, column) encloses, as a region of the stored page.
 
-
-def _described(
-    field: Field,
-    sign: int,
-    found: Array,
-    number: int,
-    labels: Array,
-    contrast: Array,
-    size: Array,
-    wider: Array,
-    narrower: Array,
-) -> list[Blob]:
-    area = np.bincount(found.ravel(), minlength=number + 1)
-    height, width = found.shape
-    kept = np.flatnonzero((area >= SMALLEST_AREA) & (area <= LARGEST_SHARE * field.area))
-    kept = kept[kept > 0]
-    boxes = ndimage.find_objects(found)
-    described = []
-    for label in kept[np.argsort(-area[kept], kind="stable")][: 20 * MOST_REGIONS]:
-        rows, columns = boxes[label - 1]
-        mask = found[rows, columns] == label
-        owner = int(labels[rows, columns][mask][0])
-        if sign * field.residual[rows, columns][mask].mean() < _CORE * contrast[owner]:
-            continue  # a splinter of noise on the flank of something larger
-        share = area[label] / max(1, size[owner])
-        ratio, fill = _shape(mask)
-        cut = bool(
-            rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width
-        )
-        steepness, company = 0.0, 0.0
-        if ratio <= MOST_AXIS_RATIO and fill >= LEAST_FILL:  # no other may become a pore
-            steepness, company = _surroundings(
-                field.residual, rows, columns, mask, float(contrast[owner]), sign
-            )
-        described.append(
-            Blob(
-                box=(rows, columns),
-                mask=mask,
-                area=int(area[label]),
-                area_low=round(share * narrower[owner]),
-                area_high=round(share * wider[owner]),
-                contrast=float(contrast[owner]),
-                axis_ratio=ratio,
-                fill=fill,
-                edge=steepness,
-                cut=cut,
-                company=company,
-            )
-        )
-    return described
-
-
-def _shape(mask: Array) -> tuple[float, float]:
-    """Ratio of the axes of the ellipse of equal second moments, and the area's share of it."""
-    rows, columns = np.nonzero(mask)
-    if rows.size < 2:
-        return 1.0, 1.0
-    # A pixel is a square, not a point: a twelfth is its own second moment.
-    yy, xx = float(rows.var()) + 1 / 12, float(columns.var()) + 1 / 12
-    xy = float(np.mean((rows - rows.mean()) * (columns - columns.mean())))
-    root = np.sqrt(((yy - xx) / 2) ** 2 + xy**2)
-    major, minor = (yy + xx) / 2 + root, max((yy + xx) / 2 - root, 1 / 12)
-    return float(np.sqrt(major / minor)), float(rows.size / (4 * np.pi * np.sqrt(major * minor)))
-
-
-def _surroundings(
-    residual: Array, rows: slice, columns: slice, mask: Array, contrast: float, sign: int
-) -> tuple[float, float]:
-    """Steepness of the outline, in contrasts a pixel, and how much of the ring is alike."""
-    around = (
-        slice(max(0, rows.start - 5), rows.stop + 5),
-        slice(max(0, columns.start - 5), columns.stop + 5),
-    )
-    patch = residual[around]
-    placed = np.zeros(patch.shape, bool)
-    top, left = rows.start - around[0].start, columns.start - around[1].start
-    placed[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
-    rim = placed ^ ndimage.binary_erosion(placed, border_value=1)
-    down, across = np.gradient(patch)
-    steepness = float(np.hypot(down[rim], across[rim]).mean()) if rim.any() else 0.0
-    near = ndimage.binary_dilation(placed, _EIGHT, iterations=2)
-    ring = ndimage.binary_dilation(near, _EIGHT, iterations=3) & ~near
-    company = float((sign * patch[ring] > 0.5 * contrast).mean()) if ring.any() else 0.0
-    return steepness / contrast, company
-
-
-def region(field: Field, blob: Blob, feature: str, number: int) -> Region:
-    """The blob as a region of the stored page, with its outline."""
-    rows, columns = blob.box
+    `area` is in pixels of the field. What lies outside the specimen is cut off.
+    """
     scale, top = field.scale, field.top
-    outlines = _find_contours(np.pad(blob.mask, 1).astype(np.uint8), 0.5)
-    outline = _thinned(max(outlines, key=len)[:-1] - 1, compact=blob.fill >= LEAST_FILL)
-    polygon = tuple(
-        (
-            round(float((x + columns.start + 0.5) * scale), 1),
-            round(float((y + rows.start + 0.5) * scale + top), 1),
-        )
-        for y, x in outline
-    )
+    height, width = field.residual.shape
+    outline = _thinned(points)
+    y = np.clip(outline[:, 0] + 0.5, 0, height) * scale + top
+    x = np.clip(outline[:, 1] + 0.5, 0, width) * scale
     return Region(
         id=f"{feature}-{number}",
         feature=feature,
         bbox=(
-            columns.start * scale,
-            rows.start * scale + top,
-            columns.stop * scale,
-            rows.stop * scale + top,
+            math.floor(x.min()),
+            math.floor(y.min()),
+            math.ceil(x.max()),
+            math.ceil(y.max()),
         ),
-        area_px=float(blob.area * scale**2),
-        polygon=polygon,
+        area_px=float(area * scale**2),
+        polygon=tuple((round(float(a), 1), round(float(b), 1)) for a, b in zip(x, y, strict=True)),
     )
 
 
-def _thinned(outline: Array, compact: bool) -> Array:
-    """At most `_MOST_POINTS` of an outline's points: of a round one evenly, of others the bends."""
-    if compact:
-        return outline[:: -(-len(outline) // (_MOST_POINTS // 2))]
-    # Finding the bends costs milliseconds for each hundred points: even steps go first.
-    outline = outline[:: -(-len(outline) // (4 * _MOST_POINTS))]
-    tolerance = 0.6
-    bends: Array = _approximate_polygon(outline, tolerance)
+def _thinned(outline: Array) -> Array:
+    """At most `_MOST_POINTS` of an outline's points, the bends."""
+    tolerance = 0.3
+    closed = np.vstack([outline, outline[:1]])
+    bends: Array = _approximate_polygon(closed, tolerance)
     while len(bends) > _MOST_POINTS:
         tolerance *= 1.7
-        bends = _approximate_polygon(outline, tolerance)
-    return bends
+        bends = _approximate_polygon(closed, tolerance)
+    return bends[:-1] if len(bends) > 4 else outline[:: max(1, len(outline) // _MOST_POINTS)]
 
 
-def _blocks(values: Array, scale: int) -> Array:
+def blocks(values: Array, scale: int) -> Array:
     """Means of `scale` × `scale` blocks; what is left over at the right and below is dropped."""
     height, width = (side // scale * scale for side in values.shape)
     cut = values[:height, :width].reshape(height // scale, scale, width // scale, scale)

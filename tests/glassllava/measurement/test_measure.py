@@ -102,8 +102,9 @@ def test_round_pores_and_particles(noise, sign):
     assert found.value(f"{kind}_equivalent_diameter_max") == pytest.approx(34 * 2e-9, rel=0.03)
     area = sum(np.pi / 4 * d**2 for d in diameters) / picture.size
     assert found.value(f"{kind}_area_fraction") == pytest.approx(area, rel=0.06)
+    # Those that the frame would have cut are made up for: more than the plain quotient.
     density = 6 / (picture.size * 4e-18)
-    assert found.value(f"{kind}_number_density") == pytest.approx(density)
+    assert density < found.value(f"{kind}_number_density") < 1.2 * density
     assert median.note.startswith("few: 6 only")
     assert Measurements.from_json(found.to_json()) == found
 
@@ -134,7 +135,8 @@ def test_a_ring_alone_is_a_pore():
     ring = 120 + 90 * np.clip(2.5 - np.abs(distance - 20), 0, 1)
     found = measure(record(ring), drawn(ring, 5))
     assert found.value("pore_count") == 1
-    assert found.value("pore_equivalent_diameter_max") == pytest.approx(44, rel=0.06)
+    # The ring reaches from 35 to 45 px; the pore ends between its steep inner side and its crest.
+    assert found.value("pore_equivalent_diameter_max") == pytest.approx(37.5, abs=2.5)
 
 
 def test_large_frames_are_measured_on_means_and_say_so():

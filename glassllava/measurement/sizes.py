@@ -1,0 +1,244 @@
+"""Sizes of bodies: how many, how large, how much of the specimen, how long and which way.
+
+Pores are the dark bodies, particles the bright ones. A bright body is given twice, as a particle
+and as an inclusion, since grey alone cannot tell a loose one from an embedded one; it is outlined
+once. Terms are those of ISO 13322-1 (static image analysis); no conformity is claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glassllava.measurement.bodies import Body
+from glassllava.measurement.quantities import Measurement, Region
+from glassllava.measurement.regions import MOST_REGIONS, Field, region
+from glassllava.measurement.ruler import Ruler
+
+Array = np.ndarray[Any, Any]
+Part = tuple[list[Measurement], list[Region], list[str]]
+
+_FEW = 10
+_FLOOR = 5.0  # px: a diameter below it is not resolved
+#: At least so many bodies, and an axis ratio and an alignment so large, have a direction.
+_FEWEST_TURNED, _TURNED, _ALIGNED = 3, 1.3, 0.5
+_BOUNDED = (
+    "bounded where the grey changes most all the way round, half way to the crest of a bright rim"
+)
+_UNCERTAIN = (
+    "uncertainty from the threshold moved by one noise sigma, pixelation and the width of a "
+    "bright rim"
+)
+_ISO = "as defined in ISO 13322-1; no conformity is claimed"
+
+
+def measure_pores(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
+    """Pores: the dark bodies, also where only a bright rim shows."""
+    dark = [body for body in found if body.sign < 0]
+    return measured(field, dark, ruler, "pore", "dark or bright-rimmed compact bodies")
+
+
+def measure_particles(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
+    """Particles: the bright bodies; and the same once more as inclusions."""
+    bright = [body for body in found if body.sign > 0]
+    values, regions, notes = measured(field, bright, ruler, "particle", "bright compact bodies")
+    if not bright:
+        return values, regions, notes
+    note = "outlined as particles: grey alone does not tell a loose body from an embedded one"
+    again, _, _ = measured(field, bright, ruler, "inclusion", "bright compact bodies", note)
+    return values + again, regions, notes
+
+
+def measured(
+    field: Field, bodies: Sequence[Body], ruler: Ruler, feature: str, seen: str, note: str = ""
+) -> Part:
+    """Count, equivalent diameters, area fraction, number density, axis ratio and direction."""
+    count = len(bodies)
+    notes = [note] if note else []
+    if 0 < count < _FEW:
+        notes.append(f"few: {count} only")
+    coarse = f", on {field.scale} × {field.scale} pixel means" if field.scale > 1 else ""
+    group = Group(field, list(bodies), ruler, feature, f"{seen}, {_BOUNDED}{coarse}", notes)
+    values = [group.number("count", float(count), None, f"number of {group.seen}")]
+    if count:
+        values += [*group.diameters(), *group.shares(), *group.shapes()]
+    said = []
+    if count > MOST_REGIONS:
+        said.append(f"{count} {feature}s were counted; the {MOST_REGIONS} largest are outlined")
+    regions = [
+        region(field, body.outline.points, feature, number, body.area)
+        for number, body in enumerate(bodies[:MOST_REGIONS], start=1)
+    ]
+    return values, regions, said
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The bodies of one feature, with what every one of their measurements says."""
+
+    field: Field
+    bodies: list[Body]
+    ruler: Ruler
+    feature: str
+    seen: str
+    notes: list[str]
+
+    def number(self, name: str, value: float, spread: float | None, method: str) -> Measurement:
+        note = "; ".join(self.notes)
+        return Measurement(f"{self.feature}_{name}", value, "1", spread, method, self.feature, note)
+
+    @property
+    def whole(self) -> list[Body]:
+        """Those that the frame does not cut; all, where it cuts all."""
+        return [body for body in self.bodies if not body.cut] or self.bodies
+
+    def diameters(self) -> list[Measurement]:
+        whole, scale = self.whole, self.field.scale
+        values = scale * np.array([body.diameter for body in whole])
+        edges = 2 * scale * np.array([body.edge for body in whole])
+        notes = [*self.notes, *self._resolution(values, "diameter")]
+        picks: list[tuple[str, Callable[[Array], float]]] = [
+            ("median", lambda all_: float(np.median(all_))),
+            ("max", lambda all_: float(np.max(all_))),
+        ]
+        if len(whole) >= _FEW:
+            picks += [
+                ("d10", lambda all_: float(np.quantile(all_, 0.1))),
+                ("d90", lambda all_: float(np.quantile(all_, 0.9))),
+            ]
+        return [
+            self.ruler.measurement(
+                f"{self.feature}_equivalent_diameter_{name}",
+                pick(values),
+                self._spread(values, edges, pick),
+                f"{_STATISTIC[name]} equivalent circular diameter √(4A/π), {_ISO}, of {self.seen}; "
+                f"bodies that the frame cuts are left out; {_UNCERTAIN}",
+                self.feature,
+                note="; ".join(notes),
+            )
+            for name, pick in picks
+        ]
+
+    def _spread(self, values: Array, edges: Array, pick: Callable[[Array], float]) -> float:
+        """What the edges' uncertainty makes of a statistic: all edges are off the same way."""
+        return 0.5 * (pick(values + edges) - pick(np.maximum(values - edges, 0)))
+
+    def _resolution(self, values: Array, what: str) -> list[str]:
+        notes = []
+        if all(body.cut for body in self.bodies):
+            notes.append("cut by the frame: at least this")
+        small = int(np.count_nonzero(values < _FLOOR * self.field.scale))
+        if small:
+            notes.append(
+                f"{small} of {len(values)} have a {what} under the resolution floor of "
+                f"{_FLOOR:g} px"
+            )
+        return notes
+
+    def shares(self) -> list[Measurement]:
+        field, scale = self.field, self.field.scale
+        height, width = field.residual.shape
+        area = sum(body.area for body in self.bodies) / field.area
+        spread = sum(body.outline.perimeter * body.edge for body in self.bodies) / field.area
+        # A body is whole at this share of the places at which it could lie.
+        weights = [
+            1
+            / (
+                max(1, height - (body.box[0].stop - body.box[0].start))
+                * max(1, width - (body.box[1].stop - body.box[1].start))
+            )
+            for body in self.whole
+        ]
+        density = sum(weights) / scale**2
+        counting = 2 * math.sqrt(sum(weight**2 for weight in weights)) / scale**2
+        return [
+            self.number(
+                "area_fraction",
+                area,
+                spread,
+                f"area of {self.seen}, over the area of the specimen without the databar; "
+                f"{_UNCERTAIN}",
+            ),
+            self.ruler.measurement(
+                f"{self.feature}_number_density",
+                density,
+                counting,
+                f"number per area of {self.seen}; those that the frame cuts are left out, each "
+                "other counts by the share of places at which it is whole (Miles and "
+                "Lantuéjoul); uncertainty of counting, twice the square root",
+                self.feature,
+                power=-2,
+                note="; ".join(self.notes),
+            ),
+        ]
+
+    def shapes(self) -> list[Measurement]:
+        """Axis ratio and, where the bodies lie alike, their direction."""
+        axes = np.array([half_axes(body, self.ruler.aspect) for body in self.whole])
+        ratios = axes[:, 0] / axes[:, 1]
+        edges = np.array([body.edge for body in self.whole])
+        result = [
+            self.number(
+                "aspect_ratio_median",
+                float(np.median(ratios)),
+                float(np.median(ratios * edges * np.hypot(1 / axes[:, 0], 1 / axes[:, 1]))),
+                "median of longer over shorter axis of the ellipse of equal second moments, of "
+                f"{self.seen}; {_UNCERTAIN}",
+            )
+        ]
+        turned = [axis[2] for axis, ratio in zip(axes, ratios, strict=True) if ratio >= _TURNED]
+        if len(turned) >= _FEWEST_TURNED:
+            mean = np.mean(np.exp(2j * np.array(turned)))
+            if abs(mean) >= _ALIGNED:
+                result.append(
+                    Measurement(
+                        f"{self.feature}_orientation",
+                        float(np.angle(mean) / 2),
+                        "rad",
+                        None,
+                        f"mean direction of the longer axes, anticlockwise from the rows, of "
+                        f"{self.seen}; alignment {abs(mean):.2f} of 1",
+                        self.feature,
+                        "; ".join(self.notes),
+                    )
+                )
+        return result
+
+
+_STATISTIC = {
+    "median": "median",
+    "max": "largest",
+    "d10": "tenth percentile of the",
+    "d90": "ninetieth percentile of the",
+}
+
+
+def half_axes(body: Body, aspect: float) -> tuple[float, float, float]:
+    """Half axes of the ellipse of equal second moments, px, and its direction, anticlockwise.
+
+    From the outline, by Green's theorem; `aspect` is how much longer a pixel is down than across,
+    and lengths are in pixels of the geometric mean.
+    """
+    middle = body.outline.points.mean(axis=0)
+    y = -(body.outline.points[:, 0] - middle[0]) * math.sqrt(aspect)  # upwards
+    x = (body.outline.points[:, 1] - middle[1]) / math.sqrt(aspect)
+    y2, x2 = np.roll(y, -1), np.roll(x, -1)
+    cross = x * y2 - x2 * y
+    area = cross.sum() / 2
+    if abs(area) < 1e-9:
+        return 0.5, 0.5, 0.0
+    cx, cy = ((x + x2) * cross).sum() / (6 * area), ((y + y2) * cross).sum() / (6 * area)
+    xx = ((x * x + x * x2 + x2 * x2) * cross).sum() / (12 * area) - cx * cx
+    yy = ((y * y + y * y2 + y2 * y2) * cross).sum() / (12 * area) - cy * cy
+    xy = ((x * y2 + 2 * x * y + 2 * x2 * y2 + x2 * y) * cross).sum() / (24 * area) - cx * cy
+    root = math.hypot((xx - yy) / 2, xy)
+    mean = (xx + yy) / 2
+    return (
+        2 * math.sqrt(max(mean + root, 1 / 12)),
+        2 * math.sqrt(max(mean - root, 1 / 12)),
+        0.5 * math.atan2(2 * xy, xx - yy),
+    )
