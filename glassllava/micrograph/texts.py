@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +119,21 @@ def first(leaves: list[Leaf]) -> dict[str, str]:
     for leaf in leaves:
         if leaf.text:
             found.setdefault(leaf.path, leaf.text)
+    return found
+
+
+def flat_xml(leaves: list[Leaf]) -> dict[str, str]:
+    """Words and attributes ("path@name") of every element; the second of a path is "path[2]"."""
+    found: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for leaf in leaves:
+        seen[leaf.path] += 1
+        path = leaf.path if seen[leaf.path] == 1 else f"{leaf.path}[{seen[leaf.path]}]"
+        if leaf.text:
+            found[path] = leaf.text
+        found |= {f"{path}@{name}": value for name, value in leaf.attributes.items()}
+        if len(found) >= MAX_ENTRIES:
+            break
     return found
 
 

@@ -22,7 +22,7 @@ from glassllava.micrograph.header import (
     when,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
-from glassllava.micrograph.texts import BadText, Leaf, elements, first
+from glassllava.micrograph.texts import BadText, Leaf, elements, flat_xml
 
 TAG = 51023
 _ROOT = "Fibics/"
@@ -91,7 +91,7 @@ def read(header: Header) -> VendorReading:
         ),
         void=_resized(header, number(text("Image/Width")), number(text("Image/Height"))),
         warnings=(ION,) if particle == "ion" else (),
-        metadata={f"{TAG} {path}": words for path, words in first(leaves).items()},
+        metadata={f"{TAG} {path}": words for path, words in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}".strip() for field, place in _PLACES.items()},
     )
 

@@ -58,7 +58,7 @@ def read(header: Header) -> VendorReading:
         # A scale that ImageJ was told stands, whatever the vendor's text was about.
         void="" if size else passed_on.void,
         warnings=(*warnings, *passed_on.warnings),
-        metadata=metadata | passed_on.metadata,
+        metadata={**metadata, **passed_on.metadata},
         sources={key: f"ImageJ Info: {place}" for key, place in passed_on.sources.items()},
     )
 

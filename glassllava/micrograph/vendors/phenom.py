@@ -23,7 +23,7 @@ from glassllava.micrograph.header import (
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument
-from glassllava.micrograph.texts import BadText, Leaf, elements, first
+from glassllava.micrograph.texts import BadText, Leaf, elements, flat_xml
 
 TAG = 34683
 _ROOT = "FeiImage/"
@@ -100,6 +100,6 @@ def read(header: Header) -> VendorReading:
         ),
         databar=strip(header, rows),
         databar_known=rows is not None and 0 <= rows <= header.height // 2,
-        metadata={f"{TAG} {path}": words for path, words in first(leaves).items()},
+        metadata={f"{TAG} {path}": words for path, words in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}".strip() for field, place in _PLACES.items()},
     )

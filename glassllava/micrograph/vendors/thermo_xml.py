@@ -23,7 +23,7 @@ from glassllava.micrograph.header import (
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument
-from glassllava.micrograph.texts import BadText, elements, first
+from glassllava.micrograph.texts import BadText, elements, first, flat_xml
 
 TAG = 34683
 _ROOT = "Metadata/"
@@ -98,7 +98,7 @@ def read(header: Header) -> VendorReading:
         ),
         void=_resized(header, value("BinaryResult/ImageSize/X"), value("BinaryResult/ImageSize/Y")),
         warnings=(ION,) if particle == "ion" else (),
-        metadata={f"{TAG} {path}": text for path, text in said_at.items()},
+        metadata={f"{TAG} {path}": text for path, text in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}" for field, place in _PLACES.items()},
     )
 

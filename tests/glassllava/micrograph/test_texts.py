@@ -38,6 +38,13 @@ def test_elements_have_paths_words_and_attributes():
     assert [(leaf.path, leaf.text) for leaf in leaves] == [("a/b", "5"), ("a/b", "6"), ("a", "w")]
     assert leaves[0].attributes == {"unit": "nm", "k": "1"}
     assert texts.first(leaves) == {"a/b": "5", "a": "w"}
+    assert texts.flat_xml(leaves) == {
+        "a/b": "5",
+        "a/b@unit": "nm",
+        "a/b@k": "1",
+        "a/b[2]": "6",
+        "a": "w",
+    }
 
 
 def test_only_the_wanted_elements_are_kept():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import math
 import re
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassllava.cli import inspected
-from glassllava.micrograph.header import Header, metres, quantity, typed_pixel_size
+from glassllava.micrograph import reading
+from glassllava.micrograph.header import Header, VendorReading, metres, quantity, typed_pixel_size
 from glassllava.micrograph.reading import read_micrograph
+from glassllava.micrograph.record import TRUST, PixelSize
 from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
 from tests import micrographs as write
 from tests import vendor_texts as built
@@ -140,6 +143,34 @@ def test_scales_that_disagree_are_told(tmp_path):
     found = read_micrograph(thermo_file(tmp_path, sections))
     assert found.pixel_size.value_m == pytest.approx(2.5e-9)
     assert any("disagree: 2.5 nm per pixel" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(("share", "is_told"), [(1.009, False), (0.991, False), (1.011, True)])
+def test_one_per_cent_of_disagreement_is_told(tmp_path, share, is_told):
+    sections = write.thermo_sections(256, 192, 2.5e-9)
+    sections["EBeam"]["HFW"] = share * 2.5e-9 * 256
+    found = read_micrograph(thermo_file(tmp_path, sections))
+    assert any("disagree" in warning for warning in found.warnings) == is_told
+
+
+def test_the_order_of_trust(tmp_path):
+    """Of every two sources the more trusted one is the ruler, whichever was read first."""
+    sizes = [PixelSize((2 + n) * 1e-9, source, "somewhere") for n, source in enumerate(TRUST)]
+    for better, worse in itertools.combinations(sizes, 2):
+        for order in ((better, worse), (worse, better)):
+            readings = [VendorReading(candidates=(size,)) for size in order]
+            best, candidates, warnings = reading._scale(readings, None)
+            assert best == better
+            assert set(candidates) == {better, worse}
+            assert any("disagree" in warning for warning in warnings)
+    # A reading that is void is passed over, and its candidate is kept to look at.
+    readings = [
+        VendorReading(candidates=(sizes[1],), void="it was resized"),
+        VendorReading(candidates=(sizes[4],)),
+    ]
+    best, candidates, warnings = reading._scale(readings, None)
+    assert (best, candidates) == (sizes[4], (sizes[1], sizes[4]))
+    assert any("One of the scales is not used: it was resized" in text for text in warnings)
 
 
 def zeiss_file(tmp_path, entries, picture=None, unnamed=0.0):
