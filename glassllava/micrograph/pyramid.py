@@ -44,6 +44,8 @@ class _Source(Protocol):
 
     def window(self, rows: slice, columns: slice, every: int = 1) -> Array: ...
 
+    def forget(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -59,6 +61,9 @@ class _Held:
 
     def window(self, rows: slice, columns: slice, every: int = 1) -> Array:
         return self.array[rows, columns][::every, ::every]
+
+    def forget(self) -> None:
+        """There is nothing but the picture itself."""
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -288,6 +293,7 @@ class Pixels:
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(band, tops):
                 pass
+        self._sources[start].forget()  # a pass over everything leaves only its end there
         if not is_wanted():
             return False
         if quick is not None:

@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 #: Decoded strips and tiles that an open page keeps: a window of the screen touches the same
 #: ones again and again. At least one is kept, however large.
-KEPT_BYTES = 48 * 2**20
+KEPT_BYTES = 32 * 2**20
 #: Rows are read whole, and cut afterwards, where a window takes this share of their width.
 _WIDE = 0.25
 
@@ -158,9 +158,19 @@ class PagePixels:
                 read(array, top, bottom, left, right, every)
         return _as_grey_or_rgb(array[..., 0] if shape[2] == 1 else array, self._page)
 
+    def forget(self) -> None:
+        """Give back the memory of strips and tiles that were kept."""
+        with self._deciding:
+            self._segments.clear()
+
     def close(self) -> None:
         self._file.close()
-        self._segments.clear()
+        self.forget()
+
+    def __del__(self) -> None:
+        # A reader may outlive its picture in a worker: the last one to go closes the file.
+        if hasattr(self, "_file"):
+            self._file.close()
 
     def __enter__(self) -> PagePixels:
         return self

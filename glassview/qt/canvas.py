@@ -182,6 +182,11 @@ class Canvas(QGraphicsView):
         for item in self._outlines.values():
             item.setVisible(shown)
 
+    @property
+    def is_waiting(self) -> bool:
+        """True while something on the screen is coarser than it will be."""
+        return self._item is not None and self._item.is_waiting
+
     # -- zoom ----------------------------------------------------------------------------------
 
     @property

@@ -45,6 +45,11 @@ class PictureItem(QGraphicsItem):
     def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
         return QRectF(0, 0, self.grid.width, self.grid.height)
 
+    @property
+    def is_waiting(self) -> bool:
+        """True while a coarser tile stands in for one that is seen."""
+        return bool(self._missing)
+
     def put_table(self, table: np.ndarray[Any, Any]) -> None:
         self._table = table
         self._images.clear()

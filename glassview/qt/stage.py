@@ -37,7 +37,7 @@ class Stage:
         self._pictures: OrderedDict[tuple[object, ...], looking.Picture] = OrderedDict()
         self._wanted: tuple[object, ...] = ()
         self._range = (0.0, 1.0)
-        self._tiles_asked: set[str] = set()
+        self.tiles_asked: set[str] = set()
         self._tiles_torn: set[tiles.Tile] = set()
         self.picture: looking.Picture | None = None
         self.sheet_on: int | None = None
@@ -195,9 +195,9 @@ class Stage:
             for level, column, row in wanted
             if (level, column, row) not in self._tiles_torn
         }
-        for channel in self._tiles_asked - channels.keys():
+        for channel in self.tiles_asked - channels.keys():
             self._jobs.forget(channel)
-        self._tiles_asked = set(channels)
+        self.tiles_asked = set(channels)
         for channel, tile in channels.items():
             if not self._jobs.is_busy(channel):
                 self._read_tile(picture, channel, tile)
@@ -217,9 +217,9 @@ class Stage:
         self._window.message.setText(f"{trouble.what}. {trouble.remedy}".strip())
 
     def _forget_tiles(self) -> None:
-        for channel in self._tiles_asked | {"value"}:
+        for channel in self.tiles_asked | {"value"}:
             self._jobs.forget(channel)
-        self._tiles_asked, self._tiles_torn = set(), set()
+        self.tiles_asked, self._tiles_torn = set(), set()
 
     # -- thumbnails ----------------------------------------------------------------------------
 
