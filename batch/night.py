@@ -23,6 +23,7 @@ from glassllava.errors import LiteratureUnavailable
 from glassllava.interpreter import asked_fingerprint, conclude, judged_fingerprint, prepare
 from glassllava.literature import Literature, NoLiterature, Passage
 from glassllava.measurement.quantities import Measurements
+from glassllava.measurement.ruler import MeasuringSettings
 from glassllava.prompt import DEFAULT_QUESTION, compose
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Night:
     literature: Literature
     generation: str
     close: Callable[[], None]
+    measuring: MeasuringSettings = field(default_factory=MeasuringSettings)
     notes: list[str] = field(default_factory=list)
     asked: int = 0
     judged: int = 0
@@ -123,7 +125,7 @@ class Night:
         clock = _Clock()
         recipe = self.recipe
         sample = sample_for(row.file, recipe.sample)
-        micrograph = reading.read_micrograph(row.file, page=row.page)
+        micrograph = self.measuring.applied(reading.read_micrograph(row.file, page=row.page))
         clock.lap("read")
         asked = asked_fingerprint(
             micrograph,

@@ -19,11 +19,12 @@ from batch.outputs import write_outputs
 from batch.recipe import Recipe
 from glassllava.errors import BadInput
 from glassllava.literature import Literature
+from glassllava.measurement.ruler import MeasuringSettings
+from glassllava.settings import Settings
 
 if TYPE_CHECKING:
     from glassllava.model.backend import VisionModel
     from glassllava.sample import Sample
-    from glassllava.settings import Settings
 
 __all__ = ["Failure", "Progress", "ScanResult", "scan"]
 
@@ -114,7 +115,13 @@ def scan(
 
             model = open_model(recipe.model, settings=settings)
         recipe = replace(recipe, model=model.identity.reference)
-        night = Night(ledger, recipe, model, *literature_of(ledger, recipe, literature, refresh))
+        night = Night(
+            ledger,
+            recipe,
+            model,
+            *literature_of(ledger, recipe, literature, refresh),
+            measuring=(settings or Settings()).section("measurement", MeasuringSettings),
+        )
         try:
             night.begin()
             night.work(rows, retry_failed, workers or _workers(), progress)

@@ -114,10 +114,13 @@ def _each(args: argparse.Namespace, told: Any, fast: bool = False) -> int:
     import sys
 
     from glassllava.errors import UnreadableMicrograph
+    from glassllava.measurement.ruler import MeasuringSettings
     from glassllava.micrograph.header import typed_pixel_size
     from glassllava.micrograph.reading import read_micrograph
+    from glassllava.settings import load
 
     size = typed_pixel_size(args.pixel_size) if args.pixel_size else None
+    measuring = load(getattr(args, "settings", None)).section("measurement", MeasuringSettings)
     documents: list[dict[str, Any]] = []
     failed = 0
     for path in args.image:
@@ -125,7 +128,7 @@ def _each(args: argparse.Namespace, told: Any, fast: bool = False) -> int:
             micrograph = read_micrograph(
                 path, args.page, pixel_size=size, with_hash=not fast, with_databar=not fast
             )
-            document, text = told(micrograph)
+            document, text = told(measuring.applied(micrograph))
         except UnreadableMicrograph as error:
             if len(args.image) == 1:
                 raise

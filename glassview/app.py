@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from glassllava.errors import BadInput, GlassError
+from glassllava.measurement.ruler import MeasuringSettings
 from glassllava.sample import Sample
 from glassllava.settings import Settings, load, user_config_dir, user_data_dir
 from glassview import looking, presenter, rooms
@@ -51,6 +52,7 @@ class Desktop(QObject):
         write_report: WriteReport,
         demo: Path | None,
         kept: QSettings,
+        measuring: MeasuringSettings | None = None,
     ) -> None:
         super().__init__()
         self._archive = archive
@@ -60,7 +62,7 @@ class Desktop(QObject):
         self.jobs = Jobs({"look": 1, "tiles": 2, "later": 1, "thumbnails": 1, "judge": 1}, self)
         self.session = Session(archive, self._on_change)
         self.stage = Stage(self.window, self.jobs, self._known, self._not_read)
-        self._rooms = rooms.Rooms(open_model, open_library)
+        self._rooms = rooms.Rooms(open_model, open_library, measuring)
         self.bench = Bench(
             self.window, self.jobs, self.session, self._rooms, write_report, self._say_trouble
         )
@@ -343,6 +345,7 @@ def open_desktop(paths: Sequence[str], *, settings: Settings | None = None) -> i
         write_report=rooms.write_report,
         demo=rooms.demo_folder(),
         kept=QSettings(str(user_config_dir() / "desktop.ini"), QSettings.Format.IniFormat),
+        measuring=settings.section("measurement", MeasuringSettings),
     )
     desktop.window.show()
     desktop.warm_up()

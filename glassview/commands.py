@@ -122,6 +122,7 @@ def ask(args: argparse.Namespace) -> int:
     """One interpretation, as text or as the record."""
     from glassllava.interpreter import interpret
     from glassllava.literature import NoLiterature
+    from glassllava.measurement.ruler import MeasuringSettings
     from glassllava.micrograph.reading import read_micrograph
     from glassllava.model.opening import ModelSettings, open_model
     from glassllava.sample import Sample, read_sample
@@ -130,6 +131,7 @@ def ask(args: argparse.Namespace) -> int:
     micrograph = read_micrograph(args.image, page=args.page)
     sample = read_sample(args.sample) if args.sample else Sample()
     settings = load(args.settings)
+    micrograph = settings.section("measurement", MeasuringSettings).applied(micrograph)
     reference = args.model or settings.section("model", ModelSettings).reference
     model = open_model(reference, settings=settings)
     if args.context != "high":

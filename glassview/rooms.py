@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from glassllava.measurement.ruler import MeasuringSettings
 from glassllava.settings import Settings
 from glassview.session import Made, Sheet
 
@@ -30,9 +31,13 @@ class Rooms:
     """The model and the library: opened by the first who needs them, kept for the rest."""
 
     def __init__(
-        self, open_model: Callable[[], VisionModel], open_library: Callable[[], Literature]
+        self,
+        open_model: Callable[[], VisionModel],
+        open_library: Callable[[], Literature],
+        measuring: MeasuringSettings | None = None,
     ) -> None:
         self._open_model, self._open_library = open_model, open_library
+        self._measuring = measuring or MeasuringSettings()
         self._model: VisionModel | None = None
         self._library: Literature | None = None
         self._lock = threading.Lock()
@@ -55,7 +60,7 @@ class Rooms:
         say("Measuring")
         micrograph = read_micrograph(sheet.path, sheet.page, pixel_size=sheet.typed_size)
         enquiry = prepare(
-            micrograph,
+            self._measuring.applied(micrograph),
             sheet.sample,
             sheet.question,
             sheet.level,

@@ -7,11 +7,12 @@ in px, and `metres` raises.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from glassllava.errors import Uncalibrated
+from glassllava.errors import BadInput, Uncalibrated
 from glassllava.measurement.quantities import Measurement, Unit
+from glassllava.measurement.tilt import Tilt, tilt_of
 from glassllava.micrograph.record import Micrograph, PixelSize
 
 Power = Literal[1, 2, -1, -2]
@@ -19,21 +20,58 @@ _METRE_UNITS: dict[Power, Unit] = {1: "m", 2: "m2", -1: "1/m", -2: "1/m2"}
 _PIXEL_UNITS: dict[Power, Unit] = {1: "px", 2: "px2", -1: "1/px", -2: "1/px2"}
 
 
+#: Sources whose scale the instrument itself made, so that the lab's calibration holds for it.
+_INSTRUMENT = ("vendor_tag", "sidecar", "ome", "imagej")
+_WORST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringSettings:
+    """The section [measurement] of glassview.toml.
+
+    `scale_uncertainty` is relative, at k = 2, as the laboratory's own calibration of its
+    microscope's magnification gave it, 0.01 for 1 %; 0 leaves it unknown, as it is in every
+    vendor's file. BadInput for a share that is none.
+    """
+
+    scale_uncertainty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale_uncertainty <= _WORST:
+            raise BadInput(
+                f"{self.scale_uncertainty:g} is not the relative uncertainty of a scale",
+                where="[measurement] scale_uncertainty",
+                remedy="Write 0.01 for 1 % at k = 2, or 0 where it is not known.",
+            )
+
+    def applied(self, micrograph: Micrograph) -> Micrograph:
+        """The micrograph with the uncertainty of its scale, where none is stated."""
+        size = micrograph.pixel_size
+        if (
+            not self.scale_uncertainty
+            or size is None
+            or size.uncertainty is not None
+            or size.source not in _INSTRUMENT
+        ):
+            return micrograph
+        return replace(micrograph, pixel_size=replace(size, uncertainty=self.scale_uncertainty))
+
+
 @dataclass(frozen=True, slots=True)
 class Ruler:
     """Converts lengths, areas and densities of one micrograph.
 
     Pixels that are not square are taken by their geometric mean, which is exact for areas; a
-    length of one direction wants `along`. `stretch` is by how much more a pixel spans down the
+    length of one direction wants `along`. `tilt` says by how much more a pixel spans down the
     image than its size says, because the specimen was tilted.
     """
 
     pixel_size: PixelSize | None = None
-    stretch: float = 1.0
+    tilt: Tilt = field(default_factory=Tilt)
 
     @classmethod
     def of(cls, micrograph: Micrograph) -> Ruler:
-        return cls(micrograph.pixel_size)
+        return cls(micrograph.pixel_size, tilt_of(micrograph))
 
     @property
     def calibrated(self) -> bool:
@@ -44,7 +82,7 @@ class Ruler:
         """Metres down over metres across of one pixel, tilt included: 1 if square and level."""
         size = self.pixel_size
         down = 1.0 if size is None or size.value_y_m is None else size.value_y_m / size.value_m
-        return down * self.stretch
+        return down * self.tilt.stretch
 
     @property
     def metres_per_pixel(self) -> float | None:
@@ -96,6 +134,9 @@ class Ruler:
             return Measurement(quantity, value, _PIXEL_UNITS[power], spread, method, feature, note)
         factor = scale**power
         of_ruler = self.pixel_size.uncertainty
+        if of_ruler is not None:
+            # A length in no direction takes half of what is down the image.
+            of_ruler = math.hypot(of_ruler, 0.5 * self.tilt.uncertainty)
         uncertainty: float | None = None
         if spread is not None and of_ruler is not None:
             uncertainty = math.hypot(spread * factor, abs(power) * of_ruler * value * factor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from glassllava.errors import BadInput
@@ -117,22 +117,38 @@ def unbranded(header: Header) -> VendorReading:
 
 
 def typed_pixel_size(text: str) -> PixelSize:
-    """The pixel size that a person typed, as "2.5 nm".
+    """The pixel size that a person typed, as "2.5 nm" or "2.5 nm ± 1 %" (k = 2).
 
     Raises
     ------
     BadInput : where it is no length, or none that a micrograph's pixel can have.
     """
-    value, unit = quantity(text)
+    length, _, tolerance = text.replace("+/-", "±").replace("+-", "±").partition("±")
+    value, unit = quantity(length)
     unit = re.sub(r"\s*(?:/|per)\s*(?:px|pixel)$", "", unit)
     size = pixel_size(metres(value, unit), "typed", "typed by the person")
+    if size is not None and "±" in text.replace("+/-", "±").replace("+-", "±"):
+        share = _tolerance(tolerance, size.value_m, unit)
+        size = None if share is None else replace(size, uncertainty=share)
     if size is None:
         raise BadInput(
             f"'{text[:100]}' is not the size of a pixel",
             where="pixel size",
-            remedy='Write a number and its unit, for example "2.5 nm" or "0.1 um".',
+            remedy='Write a number and its unit, for example "2.5 nm" or "0.1 um ± 1 %".',
         )
     return size
+
+
+def _tolerance(text: str, value_m: float, unit: str) -> float | None:
+    """What stands behind ±, as a share: "1 %", "0.05 nm", or "0.05" of the unit before."""
+    value, own = quantity(text)
+    if value is None or value < 0:
+        return None
+    share = value / 100 if own == "%" else None
+    if share is None:
+        length = metres(value, own or unit)
+        share = None if length is None else length / value_m
+    return share if share is not None and share < 0.5 else None
 
 
 def number(text: str | None) -> float | None:
