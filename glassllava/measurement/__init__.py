@@ -80,8 +80,8 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
 def _lines(
     field: Field, specimen: np.ndarray[Any, Any], compact: Sequence[Blob], ruler: Ruler
 ) -> tuple[tuple[list[Measurement], list[Region], list[str]], ...]:
-    """Scratches, then cracks: a straight line is not both."""
-    from glassllava.measurement import cracks, lines, scratches
+    """Scratches, then cracks: a straight line is not both. And layers."""
+    from glassllava.measurement import cracks, layers, lines, scratches
 
     height, width = specimen.shape
     dark, bright = lines.find_lines(field, specimen, compact, ruler.aspect)
@@ -90,4 +90,5 @@ def _lines(
     return (
         cracks.measure_cracks(bent, (height, width), field.top, ruler, scanned),
         scratches.measure_scratches(straight, (height, width), field.top, ruler),
+        layers.measure_layers(layers.find_layers(specimen, ruler.aspect, field.scale), ruler),
     )
