@@ -19,7 +19,7 @@ from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
 from glassllava.micrograph.record import Page
 from glassllava.micrograph.texts import MAX_TEXT, decoded
-from glassllava.micrograph.tiff import MAX_PIXELS, translated
+from glassllava.micrograph.tiff import MAX_PIXELS, READING_ERRORS, translated
 
 FORMATS = ("PNG", "JPEG", "BMP")
 _DEPTH = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
@@ -60,22 +60,27 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             )
         samples = 1 if picture.mode in _GREY else 3
         page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
-        texts = _exif_texts(path, picture)
-    return (page,), {0: Header(width, height, texts=texts)}, ()
+        texts, told = _exif_texts(picture)
+    return (page,), {0: Header(width, height, texts=texts)}, told
 
 
-def _exif_texts(path: Path, picture: Image.Image) -> dict[int, str]:
+def _exif_texts(picture: Image.Image) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Vendors' tags in EXIF, and a warning where it is torn: the pixels may be whole."""
     if "exif" not in picture.info:
-        return {}
-    with translated(path, "reading its EXIF"):
-        exif = picture.getexif()
-        found = {code: exif.get(code) for code in _EXIF_TEXTS}
+        return {}, ()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow warns of torn EXIF, and goes on with a part
+            exif = picture.getexif()
+            found = {code: exif.get(code) for code in _EXIF_TEXTS}
+    except (*READING_ERRORS, Warning):
+        return {}, ("The picture's EXIF is torn: nothing of it is used",)
     texts = {
         code: decoded(value) if isinstance(value, bytes) else str(value)
         for code, value in found.items()
         if isinstance(value, bytes | str)
     }
-    return {code: text[:MAX_TEXT] for code, text in texts.items()}
+    return {code: text[:MAX_TEXT] for code, text in texts.items()}, ()
 
 
 def read_pixels(path: Path, first_row: int = 0) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from glassllava.cli import inspected
 from glassllava.micrograph import reading
@@ -503,3 +504,18 @@ def test_no_number_gives_a_scale_beyond_reason(scale, unit):
     ):
         for size in read(header).candidates:
             assert 1e-12 < size.value_m < 1e-2
+
+
+@pytest.mark.filterwarnings("error")
+def test_torn_exif_is_a_warning_and_the_picture_is_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[34683] = built.phenom_xml().decode()
+    Image.fromarray(write.specimen()).save(path, exif=exif)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"Exif\0\0II*\0") + 10
+    data[place : place + 4] = b"\xff\xff\0\0"  # the first directory lies beyond the end
+    path.write_bytes(data)
+    found = read_micrograph(path)
+    assert found.pixel_size is None
+    assert any("EXIF is torn" in warning for warning in found.warnings)
