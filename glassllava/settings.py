@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from glassllava.errors import BadInput
 
 _Section = TypeVar("_Section")
 _PREFIX = "GLASSVIEW_"
+_named: list[str] = []
 _LARGEST_TOML = 1_000_000
 
 
@@ -50,14 +52,25 @@ class Settings:
         return kind(**values)
 
 
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """Within this, `load` without a path reads `path`: the file of a command's --settings."""
+    _named.append(path)
+    try:
+        yield
+    finally:
+        _named.pop()
+
+
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this person on this machine.
+    """The settings of this person on this machine, from `path`, the file of --settings or theirs.
 
     Raises
     ------
     BadInput : for a named file that is missing, or any file that is not TOML.
     """
     environ = os.environ if environ is None else environ
+    path = path or (_named[-1] if _named else None)
     file = Path(path) if path else user_config_dir(environ) / "glassview.toml"
     values: dict[str, dict[str, Any]] = {}
     if path or file.exists():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 from glassllava import __version__
@@ -118,11 +119,22 @@ def _run(argv: list[str]) -> int:
     if words and words[0] in COMMANDS:
         args = _parse_command(words, args)
         _set_up_log(args.verbose)
-        code: int = args.run(args)
+        with _settings_of(args):
+            code: int = args.run(args)
         return code
     args = _parse_desktop(words, args)
     _set_up_log(args.verbose)
-    return _open_desktop(args)
+    with _settings_of(args):
+        return _open_desktop(args)
+
+
+def _settings_of(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """Lets --settings count for what loads its settings further down, too."""
+    if not args.settings:
+        return nullcontext()
+    from glassllava.settings import named
+
+    return named(args.settings)
 
 
 def _top_parser() -> _Parser:

@@ -17,9 +17,10 @@ from PIL import Image
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
+from glassllava.micrograph.limits import refuse_too_large
 from glassllava.micrograph.record import Page
 from glassllava.micrograph.texts import MAX_TEXT, decoded
-from glassllava.micrograph.tiff import MAX_PIXELS, READING_ERRORS, translated
+from glassllava.micrograph.tiff import READING_ERRORS, translated
 
 FORMATS = ("PNG", "JPEG", "BMP")
 _DEPTH = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
@@ -54,12 +55,14 @@ def _bomb(path: Path) -> Iterator[None]:
 def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple[str, ...]]:
     with _opened(path) as picture:
         width, height = picture.size
-        if width * height > MAX_PIXELS or width < 1 or height < 1:
+        if width < 1 or height < 1:
             raise UnreadableMicrograph(
-                f"The picture cannot be read: it claims {width} × {height} pixels", where=path
+                f"There is no picture: it claims {width} × {height} pixels", where=path
             )
         samples = 1 if picture.mode in _GREY else 3
         page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
+        needed = width * height * samples * max(8, page.bit_depth) // 8
+        refuse_too_large(path, needed, f"it claims {width} × {height} pixels")
         texts, told = _exif_texts(picture)
     return (page,), {0: Header(width, height, texts=texts)}, told
 

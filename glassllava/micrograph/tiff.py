@@ -18,15 +18,13 @@ import tifffile
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
+from glassllava.micrograph.limits import refuse_too_large
 from glassllava.micrograph.record import Page
 from glassllava.micrograph.tags import TagReader
 
 # What it says about odd tags is not for the person; what matters comes back as an error.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
-#: Larger pictures are refused before anything is decoded.
-MAX_PIXELS = 2_000_000_000
-MAX_BYTES = 8 * 2**30
 MAX_PAGES = 500
 #: From this decoded size on, data packed tighter than `MAX_RATIO` is a bomb: deflate reaches
 #: 1032 at the most, and no micrograph has so little in it.
@@ -156,12 +154,8 @@ def refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
             remedy="Save its slices as pictures.",
         )
     needed = width * height * samples * bits // 8
-    if width * height > MAX_PIXELS or max(needed, width * height * samples) > MAX_BYTES:
-        raise UnreadableMicrograph(
-            f"The picture is too large to read: {claim}",
-            where=path,
-            remedy=f"At most {MAX_PIXELS:,} pixels are read: cut it into tiles.",
-        )
+    # Packed bits take a byte each when they are decoded.
+    refuse_too_large(path, max(needed, width * height * samples), claim)
     if samples > 4 or page.dtype is None or page.dtype.kind not in "buif":
         raise UnreadableMicrograph(
             f"This kind of picture is not read: {claim}", where=path, remedy="Save it as grey."
