@@ -32,8 +32,9 @@ _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F")
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
-        # Pillow warns from 89 megapixels on; the limit of this product is its own.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Pillow warns from 89 megapixels on, where the limit of this product is its own, and of
+        # torn EXIF, which is told below.
+        warnings.simplefilter("ignore")
         with _bomb(path), translated(path, "opening it as a picture"):
             picture = Image.open(path, formats=FORMATS)
         try:
@@ -74,7 +75,8 @@ def _exif_texts(picture: Image.Image) -> tuple[dict[int, str], tuple[str, ...]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of torn EXIF, and goes on with a part
-            exif = picture.getexif()
+            exif = Image.Exif()
+            exif.load(picture.info["exif"])
             found = {code: exif.get(code) for code in _EXIF_TEXTS}
     except (*READING_ERRORS, Warning):
         return {}, ("The picture's EXIF is torn: nothing of it is used",)

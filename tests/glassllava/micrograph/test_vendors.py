@@ -513,8 +513,8 @@ def test_torn_exif_is_a_warning_and_the_picture_is_read(tmp_path):
     exif[34683] = built.phenom_xml().decode()
     Image.fromarray(write.specimen()).save(path, exif=exif)
     data = bytearray(path.read_bytes())
-    place = data.index(b"Exif\0\0II*\0") + 10
-    data[place : place + 4] = b"\xff\xff\0\0"  # the first directory lies beyond the end
+    place = data.index(b"Exif\0\0") + 10
+    data[place : place + 4] = b"\x7f\x7f\x7f\x7f"  # the first directory lies beyond the end
     path.write_bytes(data)
     found = read_micrograph(path)
     assert found.pixel_size is None
