@@ -41,7 +41,7 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     UnreadableMicrograph : where the pixels must be read and cannot be.
     ValueError : for pixels that are not the whole frame of this micrograph.
     """
-    from glassllava.measurement import bodies, regions, sizes
+    from glassllava.measurement import bodies, crystals, regions, sizes
     from glassllava.measurement.ruler import Ruler
     from glassllava.micrograph import reading
 
@@ -63,11 +63,14 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     parts = (
         sizes.measure_pores(field, found, ruler),
         sizes.measure_particles(field, found, ruler),
+        crystals.measure_crystals(field, found, ruler),
         *_lines(field, specimen, compact, ruler),
     )
     notes = [note for part in parts for note in part[2]]
     if field.scale > 1:
         notes.append(f"Measured on means of {field.scale} × {field.scale} pixels")
+    if ruler.tilt.note:
+        notes.append(ruler.tilt.note)
     if not ruler.calibrated:
         notes.append("No trustworthy scale: lengths are in pixels")
     return Measurements(

@@ -69,12 +69,13 @@ class Body:
     def edge(self) -> float:
         """Uncertainty of where the outline stands, in px at k = 2.
 
-        From the threshold moved by one noise sigma, from half a pixel, and from half the way
-        to the crest of a bright rim, within which the edge is anywhere.
+        From the threshold moved by one noise sigma, half a pixel each for sampling and for a
+        blur whose shape is not known, and half the way to the crest of a bright rim, within
+        which the edge is anywhere.
         """
         threshold = 2 / max(self.outline.change, 1e-6)
         crest = 2 / math.sqrt(3) * 0.5 * self.outline.bloom
-        return math.sqrt(threshold**2 + _HALF_PIXEL**2 + crest**2)
+        return math.sqrt(threshold**2 + 2 * _HALF_PIXEL**2 + crest**2)
 
     @property
     def blob(self) -> Blob:

@@ -135,7 +135,12 @@ def _traced(field: Field, places: Sequence[Place], rays: int, steps: int) -> lis
     # One unit of `share` along each ray of each ellipse: (B, A).
     along_x = major * np.cos(angles) * cosine - minor * np.sin(angles) * sine
     along_y = major * np.cos(angles) * sine + minor * np.sin(angles) * cosine
-    change = _outward(field.residual, y, x, along_y, along_x, share)
+    # Square to the ellipse, since a ray meets the side of a long body at a slant.
+    down = np.cos(angles) / major * sine + np.sin(angles) / minor * cosine
+    right = np.cos(angles) / major * cosine - np.sin(angles) / minor * sine
+    long = np.hypot(down, right)
+    down, right = down / long, right / long
+    change = _outward(field.residual, (y, x), (along_y, along_x), (down, right), share)
     rises, falls = _paths(change), _paths(-change)
     risen, fallen = (
         np.take_along_axis(change, path[..., None], 2)[..., 0] for path in (rises, falls)
@@ -147,20 +152,21 @@ def _traced(field: Field, places: Sequence[Place], rays: int, steps: int) -> lis
     path = np.where(dark[:, None], rises, falls)
     across = sign[:, None] * np.where(dark[:, None], risen, fallen)
     strength = sign[:, None, None] * change
-    length = np.hypot(along_x, along_y)
-    down, right = along_y / length, along_x / length
-    radius = (share[0] + _between(strength, path) * (share[1] - share[0])) * length
-    blur = _blur(strength, radius / length, share, length)
+    at = share[0] + _between(strength, path) * (share[1] - share[0])
+    # What a step of `share` is square to the ellipse.
+    blur = _blur(strength, at, share, along_y * down + along_x * right)
     # The steepest place of a blurred disc stands too far inside, by σ²/2r.
-    radius += (blur**2)[:, None] / (2 * np.maximum(radius, 2 * blur[:, None]))
-    profile = _profiles(field.residual, y, x, down, right, radius)
-    bloom = _blooms(profile, sign)
+    radius = np.maximum(at * np.sqrt(major * minor), 2 * blur[:, None])
+    moved = (blur**2)[:, None] / (2 * radius)
+    rows, columns = y + at * along_y, x + at * along_x
+    bloom = _blooms(_profiles(field.residual, rows, columns, down, right), sign)
     # Half way to the crest of a bright rim, inside a bright body, outside a dark one.
-    radius += 0.5 * (sign * bloom)[:, None]
+    moved = moved + 0.5 * (sign * bloom)[:, None]
+    rows, columns = rows + moved * down, columns + moved * right
     ends = np.mean((path == 0) | (path == steps - 1), axis=1)
     return [
         Outline(
-            np.stack([y[n] + radius[n] * down[n], x[n] + radius[n] * right[n]], axis=1),
+            np.stack([rows[n], columns[n]], axis=1),
             int(-sign[n]),
             float(across[n].mean()),
             float(np.quantile(across[n], 0.2) * (1 - ends[n])),
@@ -171,18 +177,22 @@ def _traced(field: Field, places: Sequence[Place], rays: int, steps: int) -> lis
 
 
 def _outward(
-    residual: Array, y: Array, x: Array, along_y: Array, along_x: Array, share: Array
+    residual: Array,
+    middle: tuple[Array, Array],
+    along: tuple[Array, Array],
+    out: tuple[Array, Array],
+    share: Array,
 ) -> Array:
     """Grey change outwards, spreads a pixel, at every step of every ray: (B, A, R)."""
-    rows = y[..., None] + along_y[..., None] * share
-    columns = x[..., None] + along_x[..., None] * share
-    length = np.hypot(along_x, along_y)[..., None]
-    down, across = along_y[..., None] / length, along_x[..., None] / length
-    ahead = ndimage.map_coordinates(
-        residual, [rows + 0.5 * down, columns + 0.5 * across], order=1, mode="nearest"
+    rows, columns = (
+        m[..., None] + step[..., None] * share for m, step in zip(middle, along, strict=True)
     )
-    behind = ndimage.map_coordinates(
-        residual, [rows - 0.5 * down, columns - 0.5 * across], order=1, mode="nearest"
+    down, right = (0.5 * part[..., None] for part in out)
+    ahead, behind = (
+        ndimage.map_coordinates(
+            residual, [rows + side * down, columns + side * right], order=1, mode="nearest"
+        )
+        for side in (1, -1)
     )
     return np.asarray(ahead - behind, np.float32)
 
@@ -254,14 +264,14 @@ def _blur(strength: Array, at: Array, share: Array, length: Array) -> Array:
     return np.asarray(np.clip(1 / np.sqrt(2 * fall), SMOOTHING, _WIDEST))
 
 
-def _profiles(
-    residual: Array, y: Array, x: Array, down: Array, right: Array, radius: Array
-) -> Array:
+def _profiles(residual: Array, rows: Array, columns: Array, down: Array, right: Array) -> Array:
     """Median grey values at `_ASIDE` px from the path, outwards positive: (B, K)."""
-    at = np.maximum(radius[..., None] + _ASIDE, 0)
     grey = ndimage.map_coordinates(
         residual,
-        [y[..., None] + at * down[..., None], x[..., None] + at * right[..., None]],
+        [
+            rows[..., None] + _ASIDE * down[..., None],
+            columns[..., None] + _ASIDE * right[..., None],
+        ],
         order=1,
         mode="nearest",
     )

@@ -26,6 +26,7 @@ _h_maxima: Any = h_maxima
 
 SMALLEST_AREA = 12  # px
 LARGEST_SHARE = 0.6  # of the specimen's area
+LONGEST = 8.0  # axis ratio of a bright body: a lath
 MOST_PLACES = 3000  # the largest are taken
 _LARGEST_HOLE = 0.25  # of the specimen: a larger ring encloses the specimen, not a body
 #: A waist narrower than this times the smaller body's depth parts two bodies.
@@ -41,9 +42,12 @@ def places(field: Field) -> list[Place]:
     """Where a body may be: what stands out either way, what is dark, what is bright."""
     found: list[Place] = []
     away = np.abs(field.residual)
-    found += _of_mask(field, _filled(_seeded(away, REACH)), split=False)
+    found += _of_mask(field, _filled(_seeded(away, REACH)), MOST_AXIS_RATIO, split=False)
     for sign in (-1, 1):
-        found += _of_mask(field, _filled(_half_contrast(sign * field.residual)), split=True)
+        # A long dark place is a crack, or part of one.
+        longest = MOST_AXIS_RATIO if sign < 0 else LONGEST
+        mask = _filled(_half_contrast(sign * field.residual))
+        found += _of_mask(field, mask, longest, split=True)
     found.sort(key=lambda place: -place.radius)
     return found[:MOST_PLACES]
 
@@ -86,7 +90,7 @@ def _filled(mask: Array) -> Array:
     return np.asarray(mask | ~open_[holes])
 
 
-def _of_mask(field: Field, mask: Array, *, split: bool) -> list[Place]:
+def _of_mask(field: Field, mask: Array, longest: float, *, split: bool) -> list[Place]:
     """The places of a mask's pieces; those of more than one body in their parts."""
     labels, count = ndimage.label(mask, _EIGHT)
     if count == 0:
@@ -107,7 +111,7 @@ def _of_mask(field: Field, mask: Array, *, split: bool) -> list[Place]:
             if parts:
                 found += parts
                 continue
-        if fill >= LEAST_FILL and major <= MOST_AXIS_RATIO * minor:
+        if fill >= LEAST_FILL and major <= longest * minor:
             found.append(place)
         elif area >= 8 * SMALLEST_AREA:
             rows, columns = boxes[label - 1]

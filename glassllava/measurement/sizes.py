@@ -16,7 +16,7 @@ import numpy as np
 
 from glassllava.measurement.bodies import Body
 from glassllava.measurement.quantities import Measurement, Region
-from glassllava.measurement.regions import MOST_REGIONS, Field, region
+from glassllava.measurement.regions import MOST_AXIS_RATIO, MOST_REGIONS, Field, region
 from glassllava.measurement.ruler import Ruler
 
 Array = np.ndarray[Any, Any]
@@ -38,19 +38,25 @@ _ISO = "as defined in ISO 13322-1; no conformity is claimed"
 
 def measure_pores(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
     """Pores: the dark bodies, also where only a bright rim shows."""
-    dark = [body for body in found if body.sign < 0]
+    dark = [body for body in found if body.sign < 0 and is_compact(body, ruler)]
     return measured(field, dark, ruler, "pore", "dark or bright-rimmed compact bodies")
 
 
 def measure_particles(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
     """Particles: the bright bodies; and the same once more as inclusions."""
-    bright = [body for body in found if body.sign > 0]
+    bright = [body for body in found if body.sign > 0 and is_compact(body, ruler)]
     values, regions, notes = measured(field, bright, ruler, "particle", "bright compact bodies")
     if not bright:
         return values, regions, notes
     note = "outlined as particles: grey alone does not tell a loose body from an embedded one"
     again, _, _ = measured(field, bright, ruler, "inclusion", "bright compact bodies", note)
     return values + again, regions, notes
+
+
+def is_compact(body: Body, ruler: Ruler) -> bool:
+    """Whether it is no lath."""
+    major, minor, _ = half_axes(body, ruler.aspect)
+    return major <= MOST_AXIS_RATIO * minor
 
 
 def measured(
@@ -64,6 +70,8 @@ def measured(
     coarse = f", on {field.scale} × {field.scale} pixel means" if field.scale > 1 else ""
     group = Group(field, list(bodies), ruler, feature, f"{seen}, {_BOUNDED}{coarse}", notes)
     values = [group.number("count", float(count), None, f"number of {group.seen}")]
+    if count and feature == "crystal":
+        values += group.lengths()
     if count:
         values += [*group.diameters(), *group.shares(), *group.shapes()]
     said = []
@@ -121,6 +129,24 @@ class Group:
                 note="; ".join(notes),
             )
             for name, pick in picks
+        ]
+
+    def lengths(self) -> list[Measurement]:
+        """Length and width: the largest and the smallest Feret diameter."""
+        whole, scale = self.whole, self.field.scale
+        feret = scale * np.array([ferets(body, self.ruler.aspect) for body in whole])
+        edges = 2 * scale * np.array([body.edge for body in whole])
+        return [
+            self.ruler.measurement(
+                f"{self.feature}_{name}_median",
+                float(np.median(feret[:, column])),
+                self._spread(feret[:, column], edges, lambda all_: float(np.median(all_))),
+                f"median {which} Feret diameter, {_ISO}, of {self.seen}; bodies that the frame "
+                f"cuts are left out; {_UNCERTAIN}",
+                self.feature,
+                note="; ".join([*self.notes, *self._resolution(feret[:, column], name)]),
+            )
+            for column, (name, which) in enumerate((("length", "largest"), ("width", "smallest")))
         ]
 
     def _spread(self, values: Array, edges: Array, pick: Callable[[Array], float]) -> float:
@@ -215,6 +241,15 @@ _STATISTIC = {
     "d10": "tenth percentile of the",
     "d90": "ninetieth percentile of the",
 }
+
+
+def ferets(body: Body, aspect: float) -> tuple[float, float]:
+    """Largest and smallest Feret diameter, in pixels of the geometric mean, every two degrees."""
+    turns = np.radians(np.arange(0, 180, 2.0))
+    y = body.outline.points[:, 0] * math.sqrt(aspect)
+    x = body.outline.points[:, 1] / math.sqrt(aspect)
+    reach = np.ptp(np.outer(np.cos(turns), x) + np.outer(np.sin(turns), y), axis=1)
+    return float(reach.max()), float(reach.min())
 
 
 def half_axes(body: Body, aspect: float) -> tuple[float, float, float]:
