@@ -57,6 +57,11 @@ def add_commands(commands: Any) -> None:
         help="how much the model is told: none, basic, moderate, high (default)",
     )
     scan.add_argument("--model", metavar="REF", help="the model's reference (embedded)")
+    scan.add_argument(
+        "--pixel-size",
+        metavar="LENGTH",
+        help='metres per pixel of all of them, as "2.5 nm"; stands above what the files say',
+    )
     scan.add_argument("--engine", metavar="NAME", default="local", help="where it runs: local")
     scan.add_argument(
         "--workers", metavar="N", type=int, help="threads that read and measure ahead of the model"
@@ -202,6 +207,7 @@ def _recipe(args: argparse.Namespace, settings: Settings) -> Recipe:
     from pathlib import Path
 
     from batch.recipe import Recipe, read_recipe
+    from glassllava.micrograph.header import typed_pixel_size
     from glassllava.model.opening import ModelSettings
 
     own = Path(args.output) / "recipe.toml"
@@ -215,6 +221,9 @@ def _recipe(args: argparse.Namespace, settings: Settings) -> Recipe:
         recipe = replace(recipe, context=args.context)
     if args.model:
         recipe = replace(recipe, model=args.model)
+    if args.pixel_size:
+        typed_pixel_size(args.pixel_size)
+        recipe = replace(recipe, scale=replace(recipe.scale, pixel_size=args.pixel_size))
     return recipe
 
 

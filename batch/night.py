@@ -117,6 +117,20 @@ class Night:
                     progress(Progress(number, failed, len(todo), outcome.row.path, seconds))
         self.ledger.note(finished=now())
 
+    def _read(self, row: Row) -> Micrograph:
+        """The micrograph with the scale that the recipe gives, or lets the drawn bar give."""
+        from glassllava.micrograph.drawn_scale import read_with_bar
+        from glassllava.micrograph.header import typed_bar_length, typed_pixel_size
+
+        scale = self.recipe.scale
+        return read_with_bar(
+            row.file,
+            row.page,
+            pixel_size=typed_pixel_size(scale.pixel_size) if scale.pixel_size else None,
+            bar_length_m=typed_bar_length(scale.bar_length) if scale.bar_length else None,
+            accept_read_bar=scale.accept_read_bar,
+        )
+
     def prepare(self, row: Row) -> runner.Ready:
         """Read, and find out whether there is anything to ask; measure and look up if there is."""
         from glassllava.measurement import measure
@@ -125,7 +139,7 @@ class Night:
         clock = _Clock()
         recipe = self.recipe
         sample = sample_for(row.file, recipe.sample)
-        micrograph = self.measuring.applied(reading.read_micrograph(row.file, page=row.page))
+        micrograph = self.measuring.applied(self._read(row))
         clock.lap("read")
         asked = asked_fingerprint(
             micrograph,

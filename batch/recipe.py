@@ -16,6 +16,7 @@ from glassllava import features
 from glassllava.errors import BadInput, GlassError
 from glassllava.interpretation import Disposition
 from glassllava.interpreter import Judging
+from glassllava.micrograph.header import typed_bar_length, typed_pixel_size
 from glassllava.sample import LEVELS, ContextLevel, Sample
 from glassllava.settings import read_toml
 
@@ -23,6 +24,24 @@ from glassllava.settings import read_toml
 PATTERNS = ("*.tif", "*.tiff", "*.png", "*.jpg", "*.jpeg", "*.bmp")
 
 _LONGEST_TEXT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Which scales are used beside those that the files say.
+
+    `pixel_size` ("2.5 nm") holds for every micrograph and stands above its file; `bar_length`
+    ("20 um") is what every drawn bar stands for; `accept_read_bar` lets a scan use what OCR reads
+    on the drawn bar of a micrograph without any other scale.
+    """
+
+    pixel_size: str = ""
+    bar_length: str = ""
+    accept_read_bar: bool = False
+
+    @property
+    def is_wanted(self) -> bool:
+        return self != Scale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,7 @@ class Recipe:
     recursive: bool = True
     batch: int = 4
     sample: Sample | None = None
+    scale: Scale = field(default_factory=Scale)
     judging: Judging = field(default_factory=Judging)
 
     @property
@@ -75,6 +95,7 @@ def recipe_from(data: Mapping[str, Any], where: str | Path = "recipe") -> Recipe
         "recursive": _flag,
         "batch": _batch,
         "sample": lambda value, at: Sample.from_mapping(_table(value, at), where=at),
+        "scale": _scale,
         "judging": _judging,
     }
     return Recipe(**_read(data, readers, where, "a recipe"))
@@ -89,6 +110,9 @@ def write_recipe(recipe: Recipe, notes: tuple[str, ...] = ()) -> str:
         lines += ["", "[sample]"]
         told = recipe.sample.to_json().items()
         lines += [f"{key} = {toml_value(value)}" for key, value in told if value]
+    if recipe.scale.is_wanted:
+        lines += ["", "[scale]"]
+        lines += [f"{f.name} = {toml_value(getattr(recipe.scale, f.name))}" for f in fields(Scale)]
     judging = recipe.judging
     lines += ["", "[judging]", f"expected = {toml_value(judging.expected)}"]
     if judging.confidence is not None:
@@ -202,6 +226,31 @@ def _share(value: Any, where: str) -> float:
     if not good or not math.isfinite(value) or not 0 <= value <= 1:
         raise BadInput(f"{value!r} is not a probability from 0 to 1", where=where)
     return float(value)
+
+
+def _scale(value: Any, where: str) -> Scale:
+    readers: dict[str, Callable[[Any, str], Any]] = {
+        "pixel_size": _length(typed_pixel_size),
+        "bar_length": _length(typed_bar_length),
+        "accept_read_bar": _flag,
+    }
+    assert set(readers) == {f.name for f in fields(Scale)}
+    return Scale(**_read(_table(value, where), readers, where, "[scale]"))
+
+
+def _length(read: Callable[[str], object]) -> Callable[[Any, str], str]:
+    """The text of a length that `read` takes; "" for none."""
+
+    def check(value: Any, where: str) -> str:
+        text = _text(value, where)
+        if text:
+            try:
+                read(text)
+            except BadInput as error:
+                raise BadInput(error.what, where=where, remedy=error.remedy) from None
+        return text
+
+    return check
 
 
 def _judging(value: Any, where: str) -> Judging:

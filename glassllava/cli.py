@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glassllava.measurement.quantities import Measurement
+    from glassllava.micrograph.drawn_scale import DrawnScale
     from glassllava.micrograph.record import Micrograph
 
 _SCHEMA = 1
@@ -19,7 +20,8 @@ _INSPECT_EXAMPLES = """\
 examples:
   glassview inspect bubble.tif             what the file says, and where it says it
   glassview inspect bubble.tif --json      the same as one JSON document
-  glassview inspect *.tif --fast           header only: no databar by pixels, no hash
+  glassview inspect *.tif --fast           header only: no databar or bar by pixels, no hash
+  glassview inspect scan.png --bar-length "20 um"   the drawn bar measured, its length typed
 """
 _MEASURE_EXAMPLES = """\
 examples:
@@ -41,7 +43,7 @@ def add_commands(commands: Any) -> None:
     )
     _add_common(inspect)
     inspect.add_argument(
-        "--fast", action="store_true", help="skip the databar by pixels, and the hash"
+        "--fast", action="store_true", help="skip databar and scale bar in the pixels, and the hash"
     )
     inspect.set_defaults(run=run_inspect)
 
@@ -71,12 +73,22 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="LENGTH",
         help='metres per pixel that you know, as "2.5 nm"; stands above what the file says',
     )
+    parser.add_argument(
+        "--bar-length",
+        metavar="LENGTH",
+        help='what the drawn scale bar stands for, as "20 um": it is measured between its ticks',
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
 def run_inspect(args: argparse.Namespace) -> int:
     def told(micrograph: Micrograph) -> tuple[dict[str, Any], str]:
-        return inspected(micrograph), _inspection(micrograph)
+        if args.fast:
+            return inspected(micrograph), _inspection(micrograph)
+        from glassllava.micrograph.drawn_scale import with_offer
+
+        offered, drawn = with_offer(micrograph)
+        return inspected(offered), _inspection(micrograph, drawn)
 
     return _each(args, told, fast=args.fast)
 
@@ -115,19 +127,26 @@ def _each(args: argparse.Namespace, told: Any, fast: bool = False) -> int:
 
     from glassllava.errors import UnreadableMicrograph
     from glassllava.measurement.ruler import MeasuringSettings
-    from glassllava.micrograph.header import typed_pixel_size
+    from glassllava.micrograph.drawn_scale import read_with_bar
+    from glassllava.micrograph.header import typed_bar_length, typed_pixel_size
     from glassllava.micrograph.reading import read_micrograph
     from glassllava.settings import load
 
     size = typed_pixel_size(args.pixel_size) if args.pixel_size else None
+    length = typed_bar_length(args.bar_length) if args.bar_length else None
     measuring = load(getattr(args, "settings", None)).section("measurement", MeasuringSettings)
     documents: list[dict[str, Any]] = []
     failed = 0
     for path in args.image:
         try:
-            micrograph = read_micrograph(
-                path, args.page, pixel_size=size, with_hash=not fast, with_databar=not fast
-            )
+            if length is not None:
+                micrograph = read_with_bar(
+                    path, args.page, pixel_size=size, bar_length_m=length, with_hash=not fast
+                )
+            else:
+                micrograph = read_micrograph(
+                    path, args.page, pixel_size=size, with_hash=not fast, with_databar=not fast
+                )
             document, text = told(measuring.applied(micrograph))
         except UnreadableMicrograph as error:
             if len(args.image) == 1:
@@ -147,8 +166,9 @@ def _each(args: argparse.Namespace, told: Any, fast: bool = False) -> int:
 Row = tuple[str, str, str]
 
 
-def _inspection(micrograph: Micrograph) -> str:
+def _inspection(micrograph: Micrograph, drawn: DrawnScale | None = None) -> str:
     rows: list[Row] = [*_file_rows(micrograph), *_scale_rows(micrograph)]
+    rows += _offer_rows(drawn)
     rows += [*_beam_rows(micrograph), *_instrument_rows(micrograph)]
     lines = [str(micrograph.path), *_table(rows)]
     if len(micrograph.pages) > 1:
@@ -204,6 +224,24 @@ def _turned(angle_rad: float | None) -> str | None:
 
     # Adding zero turns -0.0 into 0.0: a stage at rest reads as some nanoradians.
     return None if angle_rad is None else f"{round(math.degrees(angle_rad), 1) + 0.0:.1f}°"
+
+
+def _offer_rows(drawn: DrawnScale | None) -> Iterable[Row]:
+    """What the drawn bar says, as an offer: a person confirms it."""
+    from glassllava.measurement.quantities import in_words
+
+    if drawn is None:
+        return
+    if drawn.size is None:
+        remedy = f'or give its length: --bar-length "20 um". {drawn.remedy}'
+        yield "drawn bar", drawn.bar.in_words, f"its label was not read; {remedy}"
+        return
+    said = in_words(drawn.size.value_m, "m", 4)
+    yield (
+        "drawn bar",
+        f"{drawn.label} over {drawn.bar.length_px:.1f} px: {said} per pixel",
+        f'read by OCR; if it is right: --pixel-size "{said}" or --bar-length "{drawn.label}"',
+    )
 
 
 def _beam_rows(micrograph: Micrograph) -> Iterable[Row]:

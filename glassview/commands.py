@@ -59,6 +59,12 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--model", metavar="REF", help="the model's reference (embedded)")
     parser.add_argument("--page", metavar="N", type=int, help="the page of a TIFF with several")
+    parser.add_argument(
+        "--pixel-size", metavar="LENGTH", help='metres per pixel that you know, as "2.5 nm"'
+    )
+    parser.add_argument(
+        "--bar-length", metavar="LENGTH", help='what the drawn scale bar stands for, as "20 um"'
+    )
     parser.add_argument("--json", action="store_true", help="print the interpretation record")
     parser.set_defaults(run=ask)
 
@@ -123,12 +129,18 @@ def ask(args: argparse.Namespace) -> int:
     from glassllava.interpreter import interpret
     from glassllava.literature import NoLiterature
     from glassllava.measurement.ruler import MeasuringSettings
-    from glassllava.micrograph.reading import read_micrograph
+    from glassllava.micrograph.drawn_scale import read_with_bar
+    from glassllava.micrograph.header import typed_bar_length, typed_pixel_size
     from glassllava.model.opening import ModelSettings, open_model
     from glassllava.sample import Sample, read_sample
     from glassllava.settings import load
 
-    micrograph = read_micrograph(args.image, page=args.page)
+    micrograph = read_with_bar(
+        args.image,
+        args.page,
+        pixel_size=typed_pixel_size(args.pixel_size) if args.pixel_size else None,
+        bar_length_m=typed_bar_length(args.bar_length) if args.bar_length else None,
+    )
     sample = read_sample(args.sample) if args.sample else Sample()
     settings = load(args.settings)
     micrograph = settings.section("measurement", MeasuringSettings).applied(micrograph)

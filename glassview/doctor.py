@@ -41,6 +41,7 @@ _LIBRARIES = (
     ("sentence-transformers", "sentence_transformers", "library", "finding literature by meaning"),
     ("chromadb", "chromadb", "library", "the literature"),
     ("llama-index-core", "llama_index.core", "library", "the literature"),
+    ("rapidocr", "rapidocr", "ocr", "reading the labels of drawn scale bars"),
     ("reportlab", "reportlab", "report", "PDF reports"),
     ("PySide6_Essentials", "PySide6.QtWidgets", "desktop", "the desktop"),
     ("openai", "openai", "endpoint", "models behind an endpoint"),

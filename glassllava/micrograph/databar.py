@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from glassllava.micrograph.record import Databar
 
@@ -89,7 +88,7 @@ def first_row_wanted(height: int) -> int:
 
 def rows_wanted(height: int) -> int:
     """How many of the first rows `find_caption` wants."""
-    return min(height, height - first_row_wanted(height))
+    return height - first_row_wanted(height)
 
 
 def find(rows: Array, height: int) -> Databar | None:
@@ -205,6 +204,8 @@ def _lines_of_text(said: _Rows, reach: int, height: int) -> Iterator[int]:
 
     A line of text is a band of rows with many crossings; bare paper stands over and under it.
     """
+    from scipy import ndimage  # a tenth of a second, for files whose header does not tell
+
     is_text = ndimage.binary_closing(said.is_text[:reach], iterations=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_text, [False]]).astype(np.int8)))
     starts, stops = edges[::2], edges[1::2]
@@ -234,9 +235,9 @@ def _over(said: _Rows, text: int, reach: int) -> int | None:
         falls = said.paper[max(row - 2, 0) : row].max() - said.paper[row : row + 4]
         if bare[row]:
             begun = True
-        elif np.median(falls) >= _FALL and falls[0] >= _FALL and not _narrow(said, row):
-            return _sharpest(said, row) if said.slack else row
-        elif begun and said.paper[row] <= said.paper[row - 1] - _DROP and not _narrow(said, row):
+        elif (np.median(falls) >= _FALL and falls[0] >= _FALL and not _narrow(said, row)) or (
+            begun and said.paper[row] <= said.paper[row - 1] - _DROP and not _narrow(said, row)
+        ):
             return _sharpest(said, row) if said.slack else row
     return None
 
@@ -279,6 +280,8 @@ def _is_bar(said: _Rows, tall: int) -> bool:
 
 def _without_blocks(ink: Array) -> None:
     """Clear the boxes and blocks of ink, with what stands in them: they are no letters."""
+    from scipy import ndimage
+
     parts, _ = ndimage.label(ink)
     for number, place in enumerate(ndimage.find_objects(parts), start=1):
         down, across = place

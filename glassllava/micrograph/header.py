@@ -151,6 +151,24 @@ def _tolerance(text: str, value_m: float, unit: str) -> float | None:
     return share if share is not None and share < 0.5 else None
 
 
+def typed_bar_length(text: str) -> float:
+    """Metres of a bar's length as a person types it, "20 um".
+
+    Raises
+    ------
+    BadInput : where it is no length.
+    """
+    value, unit = quantity(text)
+    length = metres(value, unit)
+    if length is None or not 1e-10 < length < 1:
+        raise BadInput(
+            f"'{text[:100]}' is not the length of a scale bar",
+            where="bar length",
+            remedy='Write a number and its unit, for example "20 um".',
+        )
+    return length
+
+
 def number(text: str | None) -> float | None:
     """The finite number at the start of `text`, or None."""
     return quantity(text)[0]

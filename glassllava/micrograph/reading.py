@@ -73,6 +73,8 @@ _DISAGREEMENT = 0.01
 _MOST_OTHERS = 16
 #: Below this a side is too short for anything to be judged.
 _TOO_SMALL = 64
+#: Pixels up to which a whole frame is decoded to look for a caption at its top.
+_SOON_DECODED = 8_000_000
 _LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 _TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -86,6 +88,7 @@ def read_micrograph(
     page: int | None = None,
     *,
     pixel_size: PixelSize | None = None,
+    bar: PixelSize | None = None,
     with_hash: bool = True,
     with_databar: bool = True,
 ) -> Micrograph:
@@ -96,6 +99,7 @@ def read_micrograph(
     path : a TIFF, PNG, JPEG or BMP file.
     page : which picture of the file; the cleanest by default (16 bit before 8, no preview).
     pixel_size : typed by the person; stands above what the file says.
+    bar : from the drawn bar (`drawn_scale`); stands below what the file says, but for an estimate.
     with_hash : False leaves `sha256` None.
     with_databar : False does not look for a databar in the pixels where no tag tells.
 
@@ -115,6 +119,8 @@ def read_micrograph(
     readings.append(unbranded(header))
     told = [text for reading in readings for text in reading.warnings]
     warnings = [*left_out, *dict.fromkeys(told)]  # what two vendors say is said once
+    if bar is not None:
+        readings.append(VendorReading(candidates=(bar,)))
     size, candidates, scale_warnings = _scale(readings, pixel_size)
     warnings += scale_warnings
     if len(pages) > 1 and page is None:
@@ -377,9 +383,18 @@ def _sources(readings: Iterable[VendorReading]) -> dict[str, str]:
 
 
 def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:
-    first = databar_in_pixels.first_row_wanted(page.height)
+    if page.bit_depth == 1:
+        return None
+    # A caption at the top is looked for where the whole frame is soon decoded.
+    whole = page.width * page.height <= _SOON_DECODED
+    first = 0 if whole else databar_in_pixels.first_row_wanted(page.height)
     rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first))
-    return None if page.bit_depth == 1 else databar_in_pixels.find(rows, page.height)
+    below = rows[databar_in_pixels.first_row_wanted(page.height) - first :]
+    found = databar_in_pixels.find(below, page.height)
+    if found is None and whole:
+        above = rows[: databar_in_pixels.rows_wanted(page.height)]
+        found = databar_in_pixels.find_caption(above, page.height)
+    return found
 
 
 def _sha256(path: Path) -> str:
