@@ -188,6 +188,12 @@ class PagePixels:
         row_bytes = self.width * pixel
         wide = (right - left) >= _WIDE * self.width
         first, past = (0, self.width) if wide else (left, right)
+        if every == 1 and right - left == self.width and not self._planar:
+            # Nothing to cut: the rows go where they belong at once.
+            self._read_into(self._offsets[0] + top * row_bytes, out)
+            if not self._stored.isnative:
+                out.byteswap(inplace=True)
+            return
         for plane in range(self._planes):
             start = self._offsets[0] + plane * self.height * row_bytes + first * pixel
             for number, rows in _batches(top, bottom, every, row_bytes if wide else None):
