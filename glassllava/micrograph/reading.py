@@ -1,27 +1,26 @@
 """A file becomes a Micrograph: `read_micrograph`; and a Micrograph its pixels: `pixels`, `grey`.
 
-Knows the order of trust among scales, which page is the clean one, and how the parts fit. Knows
-nothing of file layouts (`tiff`, `picture`) and of vendors (`vendors`).
+Knows which page is the clean one, and how the parts fit. Knows nothing of file layouts (`tiff`,
+`picture`), of vendors (`vendors`), and of which scale is believed (`trust`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar as databar_in_pixels
-from glassllava.micrograph import picture, sidecars, tiff, tiff_pixels
+from glassllava.micrograph import picture, sidecars, tiff, tiff_pixels, trust
 from glassllava.micrograph.contrast import display_range, to_8bit
 from glassllava.micrograph.header import MAX_ENTRIES, Header, VendorReading, unbranded
 from glassllava.micrograph.record import (
-    TRUST,
     BeamSettings,
     Databar,
     Instrument,
@@ -67,8 +66,6 @@ _VENDORS = (
     ome,
     imagej,
 )
-#: Two scales that differ by more than this are told to the person.
-_DISAGREEMENT = 0.01
 #: A scale is looked for on so many other pages.
 _MOST_OTHERS = 16
 #: Below this a side is too short for anything to be judged.
@@ -79,8 +76,6 @@ _LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 _TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
-
-_Settings = TypeVar("_Settings", BeamSettings, Instrument)
 
 
 def read_micrograph(
@@ -121,7 +116,7 @@ def read_micrograph(
     warnings = [*left_out, *dict.fromkeys(told)]  # what two vendors say is said once
     if bar is not None:
         readings.append(VendorReading(candidates=(bar,)))
-    size, candidates, scale_warnings = _scale(readings, pixel_size)
+    size, candidates, scale_warnings = trust.scale(readings, pixel_size)
     warnings += scale_warnings
     if len(pages) > 1 and page is None:
         warnings.append(f"The file has {len(pages)} pages: page {chosen.index} is read")
@@ -144,13 +139,13 @@ def read_micrograph(
         sha256=_sha256(path) if with_hash else None,
         pixel_size=size,
         candidates=candidates,
-        beam=_merged(BeamSettings(), [reading.beam for reading in readings]),
-        instrument=_merged(Instrument(), [reading.instrument for reading in readings]),
+        beam=trust.merged(BeamSettings(), [reading.beam for reading in readings]),
+        instrument=trust.merged(Instrument(), [reading.instrument for reading in readings]),
         databar=strip,
         pages=pages,
         warnings=tuple(warnings),
         metadata=dict(list(metadata.items())[:MAX_ENTRIES]),
-        sources=_sources(readings),
+        sources=trust.sources(readings),
     )
 
 
@@ -313,73 +308,6 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
                 for reading in found
             ]
     return []
-
-
-def _scale(
-    readings: Iterable[VendorReading], typed: PixelSize | None
-) -> tuple[PixelSize | None, tuple[PixelSize, ...], list[str]]:
-    """The most trusted pixel size, every candidate, and what the person must know of them."""
-    found: list[tuple[PixelSize, str]] = []
-    voids: list[str] = []
-    for reading in readings:
-        found += [(size, reading.void) for size in reading.candidates]
-        if reading.void and reading.void not in voids:
-            voids.append(reading.void)
-    found.sort(key=lambda pair: TRUST.index(pair[0].source))  # stable: a vendor's order stays
-    best = typed or next((size for size, void in found if not void), None)
-    warnings: list[str] = []
-    if typed is None:
-        warnings += [
-            f"One of the scales is not used: {void}"
-            if best
-            else f"The scale is not used: {void}. Type the pixel size if you know it"
-            for void in voids
-        ]
-    if best is not None and best.source == "magnification":
-        warnings.append(
-            "The pixel size is only an estimate from the magnification: "
-            "check it against the scale bar"
-        )
-    candidates = ((typed,) if typed else ()) + tuple(size for size, _ in found)
-    apart = [
-        size
-        for size in candidates
-        if best is not None and abs(size.value_m - best.value_m) > _DISAGREEMENT * best.value_m
-    ]
-    if apart and best is not None:
-        others = ", ".join(f"{_in_words(size)} ({size.origin or size.source})" for size in apart)
-        warnings.append(
-            f"The scales disagree: {_in_words(best)} per pixel ({best.origin or best.source}) "
-            f"is used, the file also says {others}"
-        )
-    return best, candidates, warnings
-
-
-def _in_words(size: PixelSize) -> str:
-    # Nanometres alone, so that two that disagree are compared at a glance.
-    return f"{float(f'{size.value_m * 1e9:.4g}'):,.12g} nm".replace(",", " ")
-
-
-def _merged(empty: _Settings, parts: Iterable[_Settings]) -> _Settings:
-    """Every field from the first part that knows it."""
-    values: dict[str, Any] = {}
-    for part in parts:
-        for field in fields(part):
-            value = getattr(part, field.name)
-            if value is not None:
-                values.setdefault(field.name, value)
-    return type(empty)(**values)
-
-
-def _sources(readings: Iterable[VendorReading]) -> dict[str, str]:
-    """Where each known beam and instrument value was read, by the first that knows it."""
-    sources: dict[str, str] = {}
-    for reading in readings:
-        for part in (reading.beam, reading.instrument):
-            for field in fields(part):
-                if getattr(part, field.name) is not None:
-                    sources.setdefault(field.name, reading.sources.get(field.name, "the header"))
-    return sources
 
 
 def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from glassllava.cli import inspected
-from glassllava.micrograph import reading
+from glassllava.micrograph import trust
 from glassllava.micrograph.header import Header, VendorReading, metres, quantity, typed_pixel_size
 from glassllava.micrograph.reading import read_micrograph
 from glassllava.micrograph.record import TRUST, PixelSize
@@ -160,7 +160,7 @@ def test_the_order_of_trust(tmp_path):
     for better, worse in itertools.combinations(sizes, 2):
         for order in ((better, worse), (worse, better)):
             readings = [VendorReading(candidates=(size,)) for size in order]
-            best, candidates, warnings = reading._scale(readings, None)
+            best, candidates, warnings = trust.scale(readings, None)
             assert best == better
             assert set(candidates) == {better, worse}
             assert any("disagree" in warning for warning in warnings)
@@ -169,7 +169,7 @@ def test_the_order_of_trust(tmp_path):
         VendorReading(candidates=(sizes[1],), void="it was resized"),
         VendorReading(candidates=(sizes[4],)),
     ]
-    best, candidates, warnings = reading._scale(readings, None)
+    best, candidates, warnings = trust.scale(readings, None)
     assert (best, candidates) == (sizes[4], (sizes[1], sizes[4]))
     assert any("One of the scales is not used: it was resized" in text for text in warnings)
 
