@@ -140,7 +140,6 @@ def measured_start(
         [str(python), "-m", module, str(path)],
         env=environment,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
     try:
         shown = screen.wait_for_noise(lambda: child.poll() is None)
