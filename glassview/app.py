@@ -99,6 +99,7 @@ class Desktop(QObject):
         window.thumbnails.wanted.connect(self._load_thumbnails)
         window.page_chosen.connect(self._on_page)
         window.size_typed.connect(self._on_size)
+        window.offer.used.connect(self._on_bar_used)
         window.sample.edited.connect(lambda typed: self._on_sample(typed, everywhere=False))
         window.sample.everywhere_asked.connect(lambda typed: self._on_sample(typed, True))
         window.ask.question_edited.connect(lambda text: self.session.ask(question=text))
@@ -169,6 +170,7 @@ class Desktop(QObject):
         for sheet in self.session.sheets:
             self.jobs.forget(f"judge {sheet.key}")
             self.jobs.forget(f"thumbnail {sheet.key}")
+            self.jobs.forget(f"bar {sheet.key}")
         self.stage.clear()
         self.session.close_all()
 
@@ -207,6 +209,14 @@ class Desktop(QObject):
             window.typed_size.setText("")
             window.put_size_trouble("")
             self.stage.show(sheet)
+        elif not self.stage.is_on(sheet):
+            if sheet.typed_size is None:
+                window.typed_size.setText("")
+            self.stage.show(sheet)
+            if self.stage.picture is not None:  # one that was kept comes at once
+                self.session.update(sheet.key, micrograph=self.stage.picture.micrograph)
+                return
+        window.offer.put(presenter.bar_offer(sheet))
         window.ask.put(
             sheet.question,
             sheet.level,
@@ -232,6 +242,19 @@ class Desktop(QObject):
         self.session.update(key, **changes)
         if is_new:
             self._told(lambda: self._recall(key, micrograph))
+            self._look_for_bar(key, micrograph)
+
+    def _look_for_bar(self, key: int, micrograph: Micrograph) -> None:
+        """Where the file has no scale: what the drawn bar says, when there is time."""
+        if micrograph.pixel_size is not None:
+            return
+        self.jobs.run(
+            "later",
+            f"bar {key}",
+            lambda say: looking.drawn_scale(micrograph),
+            lambda drawn: self.session.update(key, drawn=drawn),
+            lambda trouble: None,  # nothing was promised; the log has the reason
+        )
 
     def _load_thumbnails(self, keys: Sequence[int]) -> None:
         self.stage.load_thumbnails([self.session[key] for key in keys if key in self.session])
@@ -268,8 +291,13 @@ class Desktop(QObject):
             self.window.put_size_trouble(f"{error.what}. {error.remedy}")
             return
         self.window.put_size_trouble("")
-        if self.session.sheet is not None and size != self.session.sheet.typed_size:
-            self._reload(typed_size=size)
+        if self.session.current is not None:
+            self.session.edit_size(self.session.current, size)
+
+    def _on_bar_used(self) -> None:
+        sheet = self.session.sheet
+        if sheet is not None and sheet.drawn is not None:
+            self.session.edit_size(sheet.key, looking.confirmed(sheet.drawn))
 
     def _reload(self, **changes: object) -> None:
         if self.session.current is not None:

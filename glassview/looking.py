@@ -22,6 +22,7 @@ from glassview.qt.tiles import Coding, Grid, Tile, coding
 from glassview.session import Trouble
 
 if TYPE_CHECKING:
+    from glassllava.micrograph.drawn_scale import DrawnScale
     from glassllava.micrograph.pyramid import Pixels
 
     Array = np.ndarray[Any, Any]
@@ -205,13 +206,36 @@ def with_databar(picture: Picture) -> Picture:
     from glassllava.micrograph import reading
 
     before = picture.micrograph
-    typed = before.pixel_size if before.pixel_size and before.pixel_size.source == "typed" else None
+    chosen = before.pixel_size and before.pixel_size.source in ("typed", "read_bar")
+    typed = before.pixel_size if chosen else None
     found = reading.read_micrograph(before.path, before.page, pixel_size=typed, with_hash=False)
     if found.databar is None:
         return picture
     micrograph = replace(before, databar=found.databar)
     shown, counts, span = _contrast(picture.pixels, micrograph)
     return replace(picture, micrograph=micrograph, shown=shown, counts=counts, span=span)
+
+
+def drawn_scale(micrograph: Micrograph) -> DrawnScale | None:
+    """What the drawn bar says; a second's work, so that a worker does it.
+
+    Raises
+    ------
+    UnreadableMicrograph : where the file has gone meanwhile.
+    """
+    from glassllava.micrograph import reading
+    from glassllava.micrograph.drawn_scale import read_scale
+
+    if micrograph.width * micrograph.height > _LARGE:
+        return None  # whoever takes such a picture has a program that writes its scale
+    whole = reading.read_micrograph(micrograph.path, micrograph.page, with_hash=False)
+    return read_scale(whole)
+
+
+def confirmed(drawn: DrawnScale) -> PixelSize | None:
+    """The pixel size of a drawn bar that a person said yes to."""
+    size = drawn.size
+    return size and replace(size, origin=f"{size.origin}, confirmed in the desktop")
 
 
 def _contrast(

@@ -66,7 +66,7 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Esc", "Stop waiting for an interpretation"),
             ("Ctrl+Shift+A", "Accept the verdict"),
             ("Ctrl+Shift+R", "Overrule it"),
-            ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo: sample edits and reviews"),
+            ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo: sample edits, pixel sizes, reviews"),
         ),
     ),
     ("Help", (("F1 or ?", "These shortcuts"), ("Ctrl+L", "Log"))),
@@ -195,6 +195,34 @@ def overlays(made: Interpretation | None) -> tuple[Overlay, ...]:
         return ()
     return tuple(
         Overlay(f.feature, tone_of(f.disposition), f.regions) for f in made.present if f.regions
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BarOffer:
+    """What the drawn bar says, for a person to confirm."""
+
+    words: str
+    tip: str
+    can_use: bool
+
+
+def bar_offer(sheet: Sheet) -> BarOffer | None:
+    """The offer of the drawn bar, where the sheet has no scale but such a bar."""
+    drawn, micrograph = sheet.drawn, sheet.micrograph
+    if drawn is None or micrograph is None or micrograph.pixel_size is not None:
+        return None
+    if drawn.size is None:
+        return BarOffer(
+            f"A scale bar of {drawn.bar.length_px:.1f} px is drawn. Its label was not read.",
+            drawn.remedy,
+            False,
+        )
+    return BarOffer(
+        f"The drawn bar reads {drawn.label} over {drawn.bar.length_px:.1f} px: "
+        f"{in_words(drawn.size.value_m, 'm', 3)} per pixel. Is that right?",
+        "Measured " + drawn.bar.in_words.split(" px ", 1)[-1] + "; the label was read by OCR",
+        True,
     )
 
 

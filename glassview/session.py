@@ -1,9 +1,9 @@
 """The desktop's state: what is open, what is known of it, and what a person decided.
 
 Every change goes through a method of `Session`, which tells its one listener the key of what
-changed. Sample edits and reviews can be undone; the undoing of a review is a row of its own, since
-decisions are never deleted. Knows nothing of widgets, of threads, or of how a review is kept
-(`Archive`).
+changed. Sample edits, pixel sizes and reviews can be undone; the undoing of a review is a row of
+its own, since decisions are never deleted. Knows nothing of widgets, of threads, or of how a review
+is kept (`Archive`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import getpass
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from batch.ledger import Review
 from glassllava.errors import BadInput, GlassError
@@ -20,6 +20,9 @@ from glassllava.interpretation import Decision, Interpretation
 from glassllava.micrograph.record import Micrograph, PixelSize
 from glassllava.prompt import DEFAULT_QUESTION
 from glassllava.sample import LEVELS, ContextLevel, Sample
+
+if TYPE_CHECKING:
+    from glassllava.micrograph.drawn_scale import DrawnScale
 
 
 class Archive(Protocol):
@@ -64,6 +67,7 @@ class Sheet:
     page: int | None = None
     micrograph: Micrograph | None = None
     typed_size: PixelSize | None = None
+    drawn: DrawnScale | None = None  # what the drawn bar says, where the file has no scale
     trouble: Trouble | None = None
     sample: Sample = field(default_factory=Sample)
     sample_origin: str = ""
@@ -103,6 +107,17 @@ class _Reviewed:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class _SizeEdit:
+    key: int
+    before: PixelSize | None
+    after: PixelSize | None
+    words: str = "pixel size"
+
+
+_Command = _SampleEdit | _SizeEdit | _Reviewed
+
+
 class Session:
     """What is open; `on_change` hears the key of every sheet that changed, None for the list."""
 
@@ -118,8 +133,8 @@ class Session:
         self._sheets: dict[int, Sheet] = {}
         self._next = 1
         self.current: int | None = None
-        self._done: list[_SampleEdit | _Reviewed] = []
-        self._undone: list[_SampleEdit | _Reviewed] = []
+        self._done: list[_Command] = []
+        self._undone: list[_Command] = []
 
     # -- what is open --------------------------------------------------------------------------
 
@@ -222,6 +237,13 @@ class Session:
         self._remember(edit)
         self._put_samples(edit.after)
 
+    def edit_size(self, key: int, size: PixelSize | None) -> None:
+        """The pixel size that the person typed, or took from the drawn bar; None takes it back."""
+        before = self._sheets[key].typed_size
+        if size != before:
+            self._remember(_SizeEdit(key, before, size))
+            self.update(key, typed_size=size)
+
     def ask(self, **asked: Any) -> None:
         """Set `question` or `level` here and for all that are not interpreted yet.
 
@@ -279,6 +301,8 @@ class Session:
         command = self._done[-1]
         if isinstance(command, _SampleEdit):
             self._put_samples(command.before)
+        elif isinstance(command, _SizeEdit):
+            self.update(command.key, typed_size=command.before)
         else:
             self._put_review(command, command.before)
         self._undone.append(self._done.pop())
@@ -290,12 +314,14 @@ class Session:
         command = self._undone[-1]
         if isinstance(command, _SampleEdit):
             self._put_samples(command.after)
+        elif isinstance(command, _SizeEdit):
+            self.update(command.key, typed_size=command.after)
         else:
             self._put_review(command, command.after)
         self._done.append(self._undone.pop())
         self.on_change(None)
 
-    def _remember(self, command: _SampleEdit | _Reviewed) -> None:
+    def _remember(self, command: _Command) -> None:
         self._done.append(command)
         self._undone.clear()
 

@@ -43,8 +43,9 @@ _SHARP = 0.6  # a fall of the share of paper over an edge that leaves no doubt
 _THICKEST_LINE = 4  # rows
 _DROP = 0.025  # the least share of a row over the bar that is seen to be no paper
 _CROSSINGS = 6  # changes between paper and ink along a row of text
+_MANY_CROSSINGS = 40  # that no dividers have
 _CHANGES = 5  # pixels that change between paper and ink from one row of text to the next
-_MUCH_TEXT = 18  # crossings that no lone scale bar with its label has
+_MUCH_TEXT = 30  # crossings that no lone scale bar with its label has
 _WIDE_TEXT = 0.3  # of the width, or text that spans so much
 _MOST_LINES = 4  # as high and as far apart as each other, that text has
 _TALLEST_TEXT = 0.08  # of the height: higher bands of ink are no lines of text
@@ -161,8 +162,8 @@ def _said(values: Array, height: int, slack: float, span: float) -> _Rows | None
     crossings = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
     changes = np.count_nonzero(ink[1:] != ink[:-1], axis=1)
     changes = np.maximum(np.append(changes, 0), np.insert(changes, 0, 0))
-    # Dividers cross each row, but change from none to the next: letters do both.
-    is_text = (crossings >= _CROSSINGS) & (changes >= _CHANGES)
+    # Dividers cross each row, but change from none to the next: letters do both, or are many.
+    is_text = (crossings >= _CROSSINGS) & (changes >= _CHANGES) | (crossings >= _MANY_CROSSINGS)
     middle = np.median(values, axis=1, keepdims=True)
     even = (np.abs(values - middle) <= slack + span / (2 * _LEVELS)).mean(axis=1) >= _LINE
     return _Rows(values, away, paper, is_text, even & (paper < 1 - _LINE), slack, ink_depth)

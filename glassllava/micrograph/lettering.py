@@ -6,7 +6,6 @@ checked before the reader is opened, since the package would otherwise fetch the
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import threading
 from dataclasses import dataclass
@@ -87,9 +86,10 @@ def _reader() -> Any:
     if not _readers:
         if not is_installed():
             raise MissingPart("The reader of lettering (rapidocr) is not installed", remedy=REMEDY)
-        rapidocr = importlib.import_module("rapidocr")
+        from rapidocr import RapidOCR  # a second, and only where a label is read
+
         _readers.append(
-            rapidocr.RapidOCR(
+            RapidOCR(
                 params={
                     "Global.log_level": "critical",
                     "Global.use_cls": False,

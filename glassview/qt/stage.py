@@ -51,6 +51,10 @@ class Stage:
         window.contrast.changed.connect(self._on_contrast)
         window.contrast.auto_asked.connect(self._auto)
 
+    def is_on(self, sheet: Sheet) -> bool:
+        """Whether it shows, or fetches, this sheet as it is now."""
+        return self._wanted == (sheet.key, sheet.page, sheet.typed_size)
+
     def clear(self) -> None:
         """Nothing is shown, and nothing is kept."""
         self._pictures.clear()

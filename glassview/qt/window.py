@@ -37,6 +37,7 @@ from PySide6.QtWidgets import (
 from glassview.presenter import WindowState
 from glassview.qt.canvas import Canvas
 from glassview.qt.contrast import Contrast
+from glassview.qt.offer import Offer
 from glassview.qt.panels import AskBar, Cut, Literature, Metadata, Page, SampleForm, section, words
 from glassview.qt.places import Failure, Invitation, LogWindow, Shortcuts
 from glassview.qt.thumbnails import Thumbnails
@@ -87,6 +88,7 @@ class Window(QMainWindow):
         self.thumbnails = Thumbnails()
         self.canvas = Canvas()
         self.failure = Failure()
+        self.offer = Offer()
         self.ask = AskBar()
         self.verdict = VerdictPanel()
         self.literature = Literature()
@@ -239,9 +241,23 @@ class Window(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.ask)
+        layout.addWidget(self._offered())
         layout.addWidget(self.tabs, 1)
         column.setMinimumWidth(320)
         return column
+
+    def _offered(self) -> QWidget:
+        """The offer of the drawn bar, with the column's own margins."""
+        around = QWidget()
+        layout = QVBoxLayout(around)
+        layout.setContentsMargins(16, 0, 16, 0)
+        layout.addWidget(self.offer)
+        self.offer.typing_asked.connect(self._type_size)
+        return around
+
+    def _type_size(self) -> None:
+        self.tabs.setCurrentIndex(self.tabs.count() - 1)
+        self.typed_size.setFocus()
 
     def _make_status_bar(self) -> None:
         bar = self.statusBar()
