@@ -33,7 +33,7 @@ _AGREE = 0.9  # share of them
 _SHARP = 0.55  # of the step that lies within a few pixels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Border:
     """A traced border: rows `y` at columns `x`, both (n,), in pixels of the specimen.
 

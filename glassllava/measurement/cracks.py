@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from glassllava.measurement.lines import Line, middle_of
+from glassllava.measurement.lines import Line, middle_of, widths_of
 from glassllava.measurement.profiles import sharpened
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_REGIONS
@@ -30,8 +30,10 @@ _approximate_polygon: Any = measure.approximate_polygon
 _SHORTEST = 30.0  # px, and
 _SHORTEST_SHARE = 0.04  # of the shorter side of the specimen
 _SLENDER = 6.0  # least length over width
+_SHORT, _REACHING = 120.0, 0.75  # px; of its length that a short line must reach
 _ROUGH = 6.0  # px: smoothed by so much more, a line loses its bends
 _SURE = 4.0  # noise sigmas: a shallower arm is in doubt
+_LEFT = 0.03  # of the length
 _FEW = 10
 _MOST_POINTS = 64
 _FLOOR = 3.0  # px
@@ -47,9 +49,16 @@ def find_cracks(dark: Sequence[Line], shape: tuple[int, int]) -> tuple[list[Line
         if line.length >= shortest
         and not line.length < _SLENDER * line.width
         and line.gaps <= 0.5 * line.length
+        and not _curls(line)
     ]
     scanned = sum(line.along_rows for line in found)
     return [line for line in found if not line.along_rows], scanned
+
+
+def _curls(line: Line) -> bool:
+    """Short and bent round: the dark rim of a droplet or of a grain."""
+    extent = float(np.hypot(*np.ptp(line.points, axis=0)))
+    return line.length < _SHORT and extent < _REACHING * line.length
 
 
 def measure_cracks(
@@ -134,8 +143,9 @@ def _length_spread(lines: Sequence[Line]) -> float:
     """What is uncertain of the length of lines together, px, k = 2.
 
     The bends that smoothing takes or leaves; arms that are lost with the threshold moved by one
-    noise sigma; half of what was bridged; an end to about two pixels; and one part in a hundred
-    for the pixels of the skeleton.
+    noise sigma; half of what was bridged; an end to about two pixels; and three parts in a
+    hundred for the pixels of the skeleton and for ends that fade, which is what lines of known
+    length left unexplained.
     """
     aspect = lines[0].aspect
     bends, doubt, gaps, ends = 0.0, 0.0, 0.0, 0
@@ -148,12 +158,14 @@ def _length_spread(lines: Sequence[Line]) -> float:
             if trace.across is not None and trace.depth < _SURE:
                 doubt += length
     total = sum(line.length for line in lines)
-    return math.hypot(bends, doubt, 0.5 * gaps, 2 * math.sqrt(ends), 0.01 * total)
+    return math.hypot(bends, doubt, 0.5 * gaps, 2 * math.sqrt(ends), _LEFT * total)
 
 
 def _width(lines: Sequence[Line], ruler: Ruler, seen: str, few: str) -> list[Measurement]:
+    traces = [trace for line in lines for trace in line.traces]
+
     def of(share: float = 0.5, shift: float = 0.0) -> float:
-        return middle_of(np.concatenate([line.widths(share, shift) for line in lines]))
+        return middle_of(widths_of(traces, -1, share, shift))
 
     half, noise = of(), lines[0].noise
     width, resolved = sharpened(half, of(0.25), of(0.75))

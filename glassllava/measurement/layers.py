@@ -35,12 +35,13 @@ _EVEN = 0.6  # of the smaller step that the level may change between the borders
 _EVEN_OF_MORE = 0.25  # of the larger step
 _SOFTEST = 6.0  # px that the rise of a border may take
 _PURE = 0.62  # of what lies beside a border is nearer to its own level
+_CRISP = 1.3  # px
 _STRAIGHT = 0.35  # px: charging follows the rows as no specimen does
 _FLOOR = 5.0  # px
 _POINTS = 48
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A band between two borders. `upright` ones run from top to bottom: x and y are exchanged.
 
@@ -194,8 +195,10 @@ def _measured(layer: Layer, ruler: Ruler, seen: str, place: str) -> list[Measure
     moved = abs(float(np.mean(high - low)))
     # What neighbouring places differ by is the noise of tracing, and what is rough besides.
     jitter = float(np.std(np.diff(values))) / math.sqrt(2) if len(values) > 2 else 0.0
-    of_mean = math.hypot(moved, 0.4, 2 * jitter / math.sqrt(max(1, len(values) / 4)))
-    of_one = math.hypot(moved, 0.6, 2 * jitter)
+    # An edge that rises over more pixels than a beam is wide has another one beside it: a gap.
+    soft = max(0.0, layer.first.blur - _CRISP) + max(0.0, layer.second.blur - _CRISP)
+    of_mean = math.hypot(moved, soft, 0.4, 2 * jitter / math.sqrt(max(1, len(values) / 4)))
+    of_one = math.hypot(moved, soft, 0.6, 2 * jitter)
     notes = [place]
     if float(np.mean(values)) < _FLOOR:
         notes.append(f"under the resolution floor of {_FLOOR:g} px")

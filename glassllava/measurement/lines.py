@@ -28,7 +28,7 @@ _FLAT = 20.0  # px along a row: longer and straight is the scan
 _SWAY = 0.015  # of its length
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """An arm with the grey values across it, the depth against its lower side in noise sigmas.
 
@@ -40,7 +40,7 @@ class Trace:
     depth: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """One connected line: its arms, and bridges among them.
 
@@ -84,10 +84,7 @@ class Line:
     def widths(self, share: float = 0.5, shift: float = 0.0) -> Array:
         """Full widths at a share of the depth along it, px; the level moved by `shift` grey
         values. NaN where there is none."""
-        found = [
-            trace.across.widths(self.sign, share, shift)[0] for trace in self.traces if trace.across
-        ]
-        return np.concatenate(found) if found else np.zeros(0)
+        return widths_of(self.traces, self.sign, share, shift)
 
     @cached_property
     def width(self) -> float:
@@ -109,6 +106,15 @@ class Line:
         """Of the longest extent, anticlockwise from the rows, in (-π/2, π/2]."""
         x, y = (self.points - self.points.mean(axis=0)).T * np.array([[1.0], [self.aspect]])
         return 0.5 * math.atan2(-2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean()))
+
+
+def widths_of(traces: Sequence[Trace], sign: int, share: float = 0.5, shift: float = 0.0) -> Array:
+    """Full widths along traces of one sign, as `Line.widths` gives them."""
+    seen = [trace.across for trace in traces if trace.across is not None]
+    if not seen:
+        return np.zeros(0)
+    means = np.concatenate([across.means for across in seen])
+    return Across(seen[0].offsets, means).widths(sign, share, shift)[0]
 
 
 def middle_of(widths: Array) -> float:
@@ -135,13 +141,16 @@ def _traced(
     field: Field, specimen: Array, skeleton: Array, sign: int, noise: float, aspect: float
 ) -> list[Line]:
     depth = sign * field.residual
-    arms, seen = [], []
+    tried = []
     for arm in traces.arms_of(skeleton, depth):
         alone = arm.starts < 0 and arm.ends < 0
-        if (alone and arm.length() < _SHORTEST_ARM) or _is_scan(arm):
-            continue
-        across = profiles.across(specimen, _full(arm.points, field.scale), aspect)
-        low, high = _dips(across, sign)
+        if not ((alone and arm.length() < _SHORTEST_ARM) or _is_scan(arm)):
+            across = profiles.across(specimen, _full(arm.points, field.scale), aspect)
+            tried.append((arm, across))
+    arms, seen = [], []
+    for (arm, across), low, high in zip(
+        tried, *_dips([across for _, across in tried], sign), strict=True
+    ):
         if low >= _LEAST_DIP * noise and low >= _LEAST_SHARE * high:
             arms.append(arm)
             seen.append(Trace(arm, across, low / noise))
@@ -162,14 +171,16 @@ def _full(points: Array, scale: int) -> Array:
     return points * scale + (scale - 1) / 2
 
 
-def _dips(across: Across, sign: int) -> tuple[float, float]:
-    """How deep a line is against its lower and its higher side, in the mean along it.
+def _dips(every: Sequence[Across], sign: int) -> tuple[list[float], list[float]]:
+    """How deep lines are against their lower and their higher side, in the mean along each.
 
     At the edge of a layer the first is nothing.
     """
-    whole = Across(across.offsets, across.means.mean(axis=0, keepdims=True))
-    _, left, right = whole.widths(sign)
-    return min(float(left[0]), float(right[0])), max(float(left[0]), float(right[0]))
+    if not every:
+        return [], []
+    means = np.stack([across.means.mean(axis=0) for across in every])
+    _, left, right = Across(every[0].offsets, means).widths(sign)
+    return np.minimum(left, right).tolist(), np.maximum(left, right).tolist()
 
 
 def _is_scan(arm: Arm) -> bool:

@@ -23,7 +23,7 @@ _WINDOW = 8  # profiles that are averaged
 _SIDE = (2.0, 8.0)  # px beyond the flank where its level is taken
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Across:
     """Means of neighbouring profiles across one line, lined up: (k, m), at `offsets` (m,) px."""
 

@@ -26,6 +26,7 @@ _SEED, _FOLLOW = 2.4, 1.2
 _TEXTURE = 99.0
 _DEPTH = 3.0  # noise sigmas by which a line is below both of its sides
 _TILE = 27  # thirds of a pixel: the tiles in which noise is told
+_MOST_BRIGHT = 0.06  # of the area
 _EIGHT = np.ones((3, 3), bool)
 
 
@@ -53,6 +54,9 @@ def centre_lines(residual: Array, dark: Sequence[Blob]) -> tuple[Array, Array]:
         )
         low[around] = False
     depth = _DEPTH * min(1.0, noise_of(residual))
+    # Bright lines without end are a texture; of grooves there are a few.
+    if np.count_nonzero(high) > _MOST_BRIGHT * high.size:
+        high[:] = False
     return _thin(residual, low, depth), _thin(-residual, high, depth)
 
 
@@ -106,10 +110,14 @@ def _texture(other: Array, own: Array, streak: Array) -> float:
     A crack with charged lips and a groove with piled-up rims have lines of the other sign
     beside them, and weaker ones.
     """
-    rows, columns = (slice(1, 3 * size + 1, 3) for size in streak.shape)
-    stronger = ndimage.maximum_filter(own, 3)[rows, columns]
+    height, width = (side // 3 for side in other.shape)
+    stronger = own[: 3 * height : 3, : 3 * width : 3]
+    for row in range(3):
+        for column in range(3):
+            stronger = np.maximum(stronger, own[row : 3 * height : 3, column : 3 * width : 3])
     stronger = ndimage.maximum_filter(stronger, 3)
-    sample = other[rows, columns]
+    sample = other[1 : 3 * height : 3, 1 : 3 * width : 3]
+    streak = streak[:height, :width]
     alone = sample > stronger
     return float(np.percentile(np.where(alone, sample, 0)[~streak], _TEXTURE))
 

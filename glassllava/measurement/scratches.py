@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from glassllava.measurement.lines import Line, Trace, middle_of
+from glassllava.measurement.lines import Line, Trace, middle_of, widths_of
 from glassllava.measurement.profiles import sharpened
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_REGIONS
@@ -40,7 +40,7 @@ _BESIDE = 20.0  # px between the two flanks of one groove
 _FEW = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scratch:
     """One groove: the traces along it, by the parabola off = `bend`(along) from its middle."""
 
@@ -75,10 +75,7 @@ class Scratch:
 
     def width(self, share: float = 0.5, shift: float = 0.0) -> float:
         """Median full width at a share of its depth, px; NaN where none is known."""
-        found = [
-            trace.across.widths(self.sign, share, shift)[0] for trace in self.traces if trace.across
-        ]
-        return middle_of(np.concatenate(found)) if found else math.nan
+        return middle_of(widths_of(self.traces, self.sign, share, shift))
 
 
 def find_scratches(
@@ -127,12 +124,13 @@ def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozens
         more: list[int] = [first]
         while more:
             points = np.concatenate([pieces[index][1].arm.points for index in members])
+            ahead = _Course.of(points)
             more = [
                 index
                 for index in range(len(pieces))
                 if free[index]
                 and index not in members
-                and _leads_to(points, pieces[index][1].arm.points)
+                and ahead.leads_to(pieces[index][1].arm.points)
             ]
             members += more
         middle, way, bend, off = _fitted(points)
@@ -178,20 +176,38 @@ def _fitted(points: Array) -> tuple[Array, Array, Array, float]:
     return middle, way, bend, float(np.sqrt(np.mean(rest * rest)))
 
 
-def _leads_to(points: Array, other: Array) -> bool:
-    """Whether the parabola through `points`, led on straight, runs along `other`."""
-    middle, way, bend, _ = _fitted(points)
-    along = (points - middle) @ way
-    start, end = float(along.min()), float(along.max())
-    there = (other - middle) @ way
-    gap = max(float(there.min()) - end, start - float(there.max()), 0.0)
-    if gap > max(_GAP, _GAP_SHARE * (end - start)):
-        return False
-    inside = np.clip(there, start, end)
-    slope = np.polyval(np.polyder(bend), inside)
-    off = (other - middle) @ np.array([-way[1], way[0]])
-    off = off - np.polyval(bend, inside) - slope * (there - inside)
-    return bool(np.all(np.abs(off) <= _OFF + _OFF_AHEAD * np.abs(there - inside)))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Course:
+    """The parabola through some points, and how far they reach along it."""
+
+    middle: Array
+    way: Array
+    bend: Array
+    start: float
+    end: float
+
+    @classmethod
+    def of(cls, points: Array) -> _Course:
+        middle, way, bend, _ = _fitted(points)
+        along = (points - middle) @ way
+        return cls(middle, way, bend, float(along.min()), float(along.max()))
+
+    def leads_to(self, other: Array) -> bool:
+        """Whether the parabola, led on straight, runs along other points soon."""
+        # The two ends first: most pieces lie elsewhere.
+        return self._passes(other[[0, -1]]) and self._passes(other)
+
+    def _passes(self, other: Array) -> bool:
+        there = (other - self.middle) @ self.way
+        gap = max(float(there.min()) - self.end, self.start - float(there.max()), 0.0)
+        if gap > max(_GAP, _GAP_SHARE * (self.end - self.start)):
+            return False
+        inside = np.minimum(np.maximum(there, self.start), self.end)
+        square, slope, level = self.bend
+        off = (other - self.middle) @ np.array([-self.way[1], self.way[0]])
+        off = off - ((square * inside + slope) * inside + level)
+        off = off - (2 * square * inside + slope) * (there - inside)
+        return bool(np.all(np.abs(off) <= _OFF + _OFF_AHEAD * np.abs(there - inside)))
 
 
 def _beside(run: Scratch, other: Scratch) -> bool:

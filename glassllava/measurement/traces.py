@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 Array = np.ndarray[Any, Any]
 _KDTree: Any = cKDTree
 
-SMOOTHED = 3.0  # px along the line, standard deviation of the Gaussian
+SMOOTHED = 1.5  # px along the line, standard deviation of the Gaussian
 _SPUR = 8.0  # px: a shorter free arm at a knot is roughness of the mask
 _GAP = 24.0  # px over which a line may fade and go on
 _BEND = 0.8  # cosine of the largest turn at a gap
@@ -27,7 +27,7 @@ _EIGHT = np.ones((3, 3), bool)
 _OFFSETS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, -1), (-1, 1))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Arm:
     """One unbranched run of a line.
 
