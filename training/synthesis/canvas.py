@@ -50,12 +50,17 @@ ATOMIC_NUMBER: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """What a painter says it painted: sizes are in pixels, by quantity."""
+    """What a painter says it painted: sizes are in pixels, by quantity.
+
+    `texture` is the exact phase of a texture that fills the field and has no `mask`: a truth for
+    measuring, which decides nothing about the picture.
+    """
 
     key: str
     mask: Mask | None = None
     count: int | None = None
     sizes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    texture: Mask | None = None
 
 
 class Canvas:

@@ -314,10 +314,10 @@ def _expose(
 
 
 def _moved(one: Painted, shifts: Field) -> Painted:
-    if one.mask is None:
-        return one
-    mask = np.asarray(artefacts.shift_rows(one.mask, shifts), bool)
-    return Painted(one.key, mask, one.count, one.sizes)
+    def move(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        return None if mask is None else np.asarray(artefacts.shift_rows(mask, shifts), bool)
+
+    return replace(one, mask=move(one.mask), texture=move(one.texture))
 
 
 def _noise_that_shows(

@@ -88,6 +88,7 @@ def phase_sep_interconnected(canvas: Canvas, rng: Rng) -> list[Painted]:
             None,
             None,
             {"spacing": (scale,), "area_fraction": (float((worm > 0.5).mean()),)},
+            texture=worm > 0.5,
         )
     ]
 

@@ -128,5 +128,6 @@ def nanopore_network(canvas: Canvas, rng: Rng) -> list[Painted]:
             None,
             None,
             {"spacing": (scale,), "area_fraction": (float((pores > 0.5).mean()),)},
+            texture=pores > 0.5,
         )
     ]

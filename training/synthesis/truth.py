@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,8 @@ from training.synthesis.databar import BeamWords
 @dataclass(frozen=True, slots=True)
 class TrueFeature:
     """One feature that is there. Sizes are in metres by quantity (`area_fraction` has no unit);
-    the mask covers the whole frame, databar included, and is None for a whole-field texture."""
+    the mask covers the whole frame, databar included, and is None for a whole-field texture, whose
+    exact phase is `texture` where the painter knows it."""
 
     key: str
     parent: str
@@ -27,6 +28,7 @@ class TrueFeature:
     count: int | None
     sizes: Mapping[str, tuple[float, ...]]
     ruling: rules.Ruling | None
+    texture: Mask | None = None
 
     @property
     def boxes(self) -> tuple[tuple[int, int, int, int], ...]:
@@ -102,7 +104,7 @@ def true_feature(
         ruling: rules.Ruling | None = rules.Ruling("no_defect", (), "expected here by the sample")
     else:
         ruling = rules.judge_child(one.key, {**tokens, **_size_tokens(sizes)})
-    return TrueFeature(one.key, parent, one.mask, one.count, sizes, ruling)
+    return TrueFeature(one.key, parent, one.mask, one.count, sizes, ruling, one.texture)
 
 
 def _size_tokens(sizes: Mapping[str, tuple[float, ...]]) -> dict[str, frozenset[str]]:
@@ -117,7 +119,10 @@ def _size_tokens(sizes: Mapping[str, tuple[float, ...]]) -> dict[str, frozenset[
 
 
 def with_rows(truth: TrueFeature, rows: int) -> TrueFeature:
-    mask = truth.mask
-    if mask is not None:
-        mask = np.vstack([mask, np.zeros((rows, mask.shape[1]), bool)])
-    return TrueFeature(truth.key, truth.parent, mask, truth.count, truth.sizes, truth.ruling)
+    return replace(truth, mask=_longer(truth.mask, rows), texture=_longer(truth.texture, rows))
+
+
+def _longer(mask: Mask | None, rows: int) -> Mask | None:
+    if mask is None:
+        return None
+    return np.vstack([mask, np.zeros((rows, mask.shape[1]), bool)])
