@@ -210,8 +210,9 @@ def _lines_of_text(said: _Rows, reach: int, height: int) -> Iterator[int]:
     is_text = ndimage.binary_closing(said.is_text[:reach], iterations=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_text, [False]]).astype(np.int8)))
     starts, stops = edges[::2], edges[1::2]
-    if len(starts) > _MOST_LINES and np.ptp(np.diff(starts)[1:]) <= 2:
-        return  # a regular pattern
+    is_regular = len(starts) > _MOST_LINES and np.ptp(np.diff(starts)[1:]) <= 2
+    if is_regular and stops[-1] > _USUAL * height:
+        return  # a pattern of the specimen
     for start, stop in zip(starts[::-1], stops[::-1], strict=True):
         if 4 <= stop - start <= max(40, _TALLEST_TEXT * height):
             yield int(stop)

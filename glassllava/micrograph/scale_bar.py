@@ -190,10 +190,11 @@ def _measured(rows: Array, mask: Array, run: _Run, span: float) -> ScaleBar | No
     profile = profile[profile[:, 5 + run.left : run.right - 5].mean(axis=1) > 0.9]
     if not profile.size:
         return None
-    middle = (run.left + run.right) // 2
+    # Only the ends are summed: along the bar, noise would shorten it.
     ends = profile.mean(axis=0)
-    left = middle - float(ends[run.left - _EDGE : middle].sum())
-    right = middle + float(ends[middle : run.right + _EDGE].sum())
+    ends = np.clip(ends / np.median(ends[inner]), 0, 1)
+    left = inner.start - float(ends[max(run.left - _EDGE, 0) : inner.start].sum())
+    right = inner.stop + float(ends[inner.stop : run.right + _EDGE].sum())
     if min(ends[max(run.left - 8, 0) : run.left - 2].max(initial=0.0), 1) > 0.5:
         return None
     if ends[run.right + 2 : run.right + 8].max(initial=0.0) > 0.5:
