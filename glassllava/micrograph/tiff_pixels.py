@@ -113,6 +113,7 @@ class PagePixels:
         self._seeking = threading.Lock()
         self._deciding = threading.Lock()
         self._segments: OrderedDict[int, Future[Array]] = OrderedDict()
+        self._held = 0  # bytes of those that are decoded
 
     def _read_layout(self, page: Any) -> None:
         self._page = page
@@ -162,6 +163,7 @@ class PagePixels:
         """Give back the memory of strips and tiles that were kept."""
         with self._deciding:
             self._segments.clear()
+            self._held = 0
 
     def close(self) -> None:
         self._file.close()
@@ -237,24 +239,26 @@ class PagePixels:
             self._segments.move_to_end(number)
         if is_mine:
             try:
-                future.set_result(self._decoded(number))
+                segment = self._decoded(number)
+                future.set_result(segment)
             except BaseException as error:
                 future.set_exception(error)
                 with self._deciding:
                     self._segments.pop(number, None)
                 raise
-            self._forget_old()
+            self._keep(number, segment)
         return future.result()
 
-    def _forget_old(self) -> None:
+    def _keep(self, number: int, segment: Array) -> None:
+        """Count what was decoded, and forget what was asked for longest ago."""
         with self._deciding:
-            held = sum(f.result().nbytes for f in self._segments.values() if f.done())
-            for number in list(self._segments)[:-1]:
-                if held <= KEPT_BYTES:
-                    break
-                if (future := self._segments[number]).done():
-                    held -= future.result().nbytes
-                    del self._segments[number]
+            if number in self._segments:  # else all was forgotten meanwhile
+                self._held += segment.nbytes
+            while self._held > KEPT_BYTES and len(self._segments) > 1:
+                oldest = next(iter(self._segments))
+                if not self._segments[oldest].done():
+                    break  # another thread is at it
+                self._held -= self._segments.pop(oldest).result().nbytes
 
     def _decoded(self, number: int) -> Array:
         """(rows, columns, samples) of a strip or tile, as large as the file says it is."""
@@ -286,7 +290,7 @@ class PagePixels:
             )
 
     def _read_into(self, offset: int, array: Array) -> None:
-        room = memoryview(array.reshape(-1).view(np.uint8))
+        room = array.reshape(-1).view(np.uint8).data
         done = 0
         while done < len(room):
             if hasattr(os, "preadv"):
