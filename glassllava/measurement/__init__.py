@@ -41,7 +41,7 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
     UnreadableMicrograph : where the pixels must be read and cannot be.
     ValueError : for pixels that are not the whole frame of this micrograph.
     """
-    from glassllava.measurement import bodies, crystals, regions, sizes
+    from glassllava.measurement import bodies, crystals, phases, quality, regions, sizes
     from glassllava.measurement.ruler import Ruler
     from glassllava.micrograph import reading
 
@@ -65,6 +65,8 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
         sizes.measure_particles(field, found, ruler),
         crystals.measure_crystals(field, found, ruler),
         *_lines(field, specimen, compact, ruler),
+        phases.measure_phases(specimen, ruler),
+        quality.measure_quality(specimen, field, ruler),
     )
     notes = [note for part in parts for note in part[2]]
     if field.scale > 1:

@@ -37,7 +37,7 @@ _DROPLET_SEPARATION = 3.6
 _DROPLET_DISSENT = 0.3
 _ROUND_AXES, _ROUND_FILL = 1.8, 0.93
 _MOST_JOINED = 0.25  # of the minor phase in its largest part, where the rest are droplets
-_OUTLINE = 0.15  # px, to which an outline's place is known (k = 1) where the noise is small
+_OUTLINE = 0.2  # px, to which an outline's place is known (k = 1) where the noise is small
 _FLOOR = 5.0  # px: a length below it is not resolved
 _FEW = 8.0  # periods in the shorter side
 
@@ -171,16 +171,16 @@ def _length(texture: Texture, ruler: Ruler) -> Measurement:
         notes.append(f"under the resolution floor of {_FLOOR:g} px")
     if texture.periods < _FEW:
         notes.append(f"few: {texture.periods:.0f} periods across the field only")
-    # The greys and the outlines weigh the same texture differently.
-    dissent = texture.length * abs(texture.mask_length / texture.length - 1)
+    # The greys and the outlines weigh the same texture differently: their gap is one sigma.
+    dissent = 2 * texture.length * abs(texture.mask_length / texture.length - 1)
     return ruler.measurement(
         "phase_characteristic_length",
         texture.length,
         math.hypot(texture.length_spread, dissent),
         "characteristic length 2π/q1, q1 the first moment of the radially averaged structure "
         "factor S(q) from q1/2 to 2 q1: of the grey values, shading removed, Hann window, noise "
-        "floor subtracted; uncertainty from the number of modes, the floor, and the same length "
-        "of the two phases' outlines",
+        "floor subtracted; uncertainty from the number of modes, the floor, pixelation, and twice "
+        "the gap to the same length of the two phases' outlines",
         _FEATURE,
         note="; ".join(notes),
     )
@@ -210,7 +210,7 @@ def _crossings(mask: Array) -> float:
     """Outlines crossed a pixel of a straight line, mean of rows and columns."""
     across = np.count_nonzero(mask[:, 1:] != mask[:, :-1]) / mask[:, 1:].size
     down = np.count_nonzero(mask[1:] != mask[:-1]) / mask[1:].size
-    return max(0.5 * (across + down), 1e-9)
+    return float(max(0.5 * (across + down), 1e-9))
 
 
 def _chords(texture: Texture, ruler: Ruler) -> list[Measurement]:
@@ -220,10 +220,10 @@ def _chords(texture: Texture, ruler: Ruler) -> list[Measurement]:
         ("dark", (~texture.narrow, ~texture.bright, ~texture.wide)),
     ):
         low, value, high = (
-            2 * float(mask.mean()) / _crossings(mask) * texture.step for mask in masks
+            float(2 * mask.mean() / _crossings(mask)) * texture.step for mask in masks
         )
-        # Chords shorter than the smoothing are lost from the mean.
-        spread = math.hypot(high - low, 4 * _OUTLINE * texture.step, texture.smoothing)
+        # Chords shorter than about twice the smoothing are lost from the mean.
+        spread = math.hypot(high - low, 4 * _OUTLINE * texture.step, 2 * texture.smoothing)
         result.append(
             ruler.measurement(
                 f"phase_chord_mean_{name}",

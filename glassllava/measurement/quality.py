@@ -25,6 +25,7 @@ _QUIET = 10.0  # % of the blocks that are taken for free of structure
 _QUIET_BIAS = 0.92  # the quietest tenth of such blocks of pure noise has this much of its sigma
 _MOST_NOISE = 0.06  # of the grey scale: grain that hides steps of a few per cent on a screen
 _MOST_SATURATED = 0.02  # of the pixels: by so much an area fraction by greys may be wrong
+_HEAP = 1e-3  # of the pixels: fewer at the end of a histogram are its tail
 _SHARP = 6.0  # px from 10 to 90 %: twice what a beam as wide as two pixels gives
 _ROUND = 1.6  # edge widths of two directions
 _SEGMENT = 64  # px of a row whose mean is compared with the next row's
@@ -196,7 +197,7 @@ def _saturation(specimen: Array) -> list[Measurement]:
             # Short of the type's limit, only a heap of pixels on the last level tells clipping.
             step = (float(high) - float(low)) / 256
             near = np.abs(specimen.astype(np.float32) - np.float32(extreme)) < 2 * step
-            if share < 0.5 * float(near.mean()):
+            if share < max(_HEAP, 0.5 * float(near.mean())):
                 share = 0.0
         result.append(
             Measurement(
@@ -205,7 +206,8 @@ def _saturation(specimen: Array) -> list[Measurement]:
                 "1",
                 1 / specimen.size,
                 f"pixels at the {name}est grey level, where that is the type's limit or holds "
-                "half of what lies within two levels in 256 of it; without the databar",
+                "a thousandth of them and half of what lies within two levels in 256 of it; without "
+                "the databar",
                 _FEATURE,
                 f"art_saturation: clipped {name}; area fractions by grey are invalid; change "
                 "gain or offset and take it again"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 #: "1" is a pure number (a count, a fraction); lengths fall back to "px" without a pixel size.
-Unit = Literal["m", "m2", "1/m", "1/m2", "1", "px", "px2", "1/px", "1/px2", "rad"]
+Unit = Literal["m", "m2", "1/m", "1/m2", "1", "px", "px2", "1/px", "1/px2", "rad", "grey"]
 
 
 @dataclass(frozen=True, slots=True)

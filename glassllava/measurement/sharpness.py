@@ -21,7 +21,7 @@ _STEEP = 6.0  # sigma of the slope that noise has
 _REACH, _STEP = 14.0, 0.5  # px along the gradient
 #: Variance, in px², of the field's smoothing, of a slope over two pixels, and of interpolation.
 _OWN = SMOOTHING**2 + 1 / 3 + 1 / 6
-_STEEPEST = 0.12  # of the width, at k = 2: the steepest edges are those that noise has steepened
+_STEEPEST = 0.16  # of the width, at k = 2: the steepest edges are those that noise has steepened
 _RISE = 2.563  # sigma of a Gaussian between 10 and 90 % of its integral
 _HALF = 2.355  # sigma between the half heights
 
