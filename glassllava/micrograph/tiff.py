@@ -8,6 +8,7 @@ UnreadableMicrograph. Knows nothing of vendors: it hands on their tags as text.
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,6 +171,14 @@ def refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
     )
     packed = int(page.compression) != 1
+    wanted = math.prod(page.chunked)
+    if len(page.dataoffsets) < wanted:
+        raise UnreadableMicrograph(
+            f"The file holds less than it says: {claim} in {wanted:,} pieces, and tells of "
+            f"{len(page.dataoffsets):,}",
+            where=path,
+            remedy="It is torn: copy it again from the microscope.",
+        )
     short = held == 0 or (not packed and held < _rowwise_bytes(page))
     if short or (packed and needed > SUSPECT_BYTES and needed > MAX_RATIO * held):
         raise UnreadableMicrograph(
