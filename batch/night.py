@@ -55,8 +55,8 @@ class Night:
     literature: Literature
     generation: str
     close: Callable[[], None]
-    measuring: MeasuringSettings = field(default_factory=MeasuringSettings)
     notes: list[str] = field(default_factory=list)
+    measuring: MeasuringSettings = field(default_factory=MeasuringSettings)
     asked: int = 0
     judged: int = 0
     unchanged: int = 0

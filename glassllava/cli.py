@@ -200,6 +200,7 @@ def _file_rows(micrograph: Micrograph) -> Iterable[Row]:
 
 def _scale_rows(micrograph: Micrograph) -> Iterable[Row]:
     from glassllava.measurement.quantities import in_words
+    from glassllava.micrograph.record import SOURCE_WORDS
 
     size = micrograph.pixel_size
     if size is None:
@@ -211,12 +212,16 @@ def _scale_rows(micrograph: Micrograph) -> Iterable[Row]:
         shown = in_words(size.value_m, "m", 4)
         if size.value_y_m:
             shown += f" × {in_words(size.value_y_m, 'm', 4)}"
-        yield "pixel size", shown, size.origin or size.source
+        yield "pixel size", shown, size.origin or SOURCE_WORDS[size.source]
         width = in_words(micrograph.width * size.value_m, "m", 4)
         yield "field of view", f"{width} × {in_words(height, 'm', 4)}", "without the databar"
     for other in micrograph.candidates:
-        if other is not size:
-            yield "  also said", in_words(other.value_m, "m", 4), other.origin or other.source
+        if other is not size and (size is not None or other.source != "read_bar"):
+            yield (
+                "  also said",
+                in_words(other.value_m, "m", 4),
+                other.origin or SOURCE_WORDS[other.source],
+            )
 
 
 def _turned(angle_rad: float | None) -> str | None:

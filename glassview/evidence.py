@@ -15,7 +15,7 @@ from batch.ledger import Review
 from glassllava import features
 from glassllava.interpretation import DECISION_WORDS, Finding, Interpretation
 from glassllava.measurement.quantities import Measurement, in_words, measured_in_words
-from glassllava.micrograph.record import Micrograph, PixelSize
+from glassllava.micrograph.record import SOURCE_WORDS, Micrograph, PixelSize
 from glassview.presenter import Tone, decided, tone_of
 from glassview.session import Sheet
 
@@ -33,16 +33,6 @@ class MetadataRow:
 
 #: Two scales within this share of each other agree.
 _AGREES = 0.01
-_SOURCES = {
-    "typed": "typed",
-    "vendor_tag": "vendor tag",
-    "sidecar": "side-car",
-    "ome": "OME",
-    "imagej": "ImageJ",
-    "measured_bar": "measured bar",
-    "read_bar": "read bar",
-    "magnification": "estimate",
-}
 
 
 def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
@@ -65,7 +55,7 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
         words = in_words(size.value_m, "m", 4)
         if size.value_y_m:
             words += f" × {in_words(size.value_y_m, 'm', 4)}"
-        rows.append(MetadataRow("Pixel size", words, _SOURCES[size.source], origin=size.origin))
+        rows.append(MetadataRow("Pixel size", words, SOURCE_WORDS[size.source], origin=size.origin))
         rows.append(
             MetadataRow("Field width", in_words(size.value_m * micrograph.width, "m"), "computed")
         )
@@ -84,7 +74,7 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
             MetadataRow(
                 "Differing",
                 in_words(other.value_m, "m", 4),
-                _SOURCES[other.source],
+                SOURCE_WORDS[other.source],
                 is_warning=True,
                 origin=other.origin,
             )
@@ -127,7 +117,7 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
 
 
 def _source(size: PixelSize) -> str:
-    kind = _SOURCES[size.source]
+    kind = SOURCE_WORDS[size.source]
     return f"{kind} {size.origin}" if size.origin else kind
 
 

@@ -15,17 +15,7 @@ from batch.pdf import style
 from batch.pdf.tables import bare
 from glassllava.interpretation import Interpretation
 from glassllava.measurement.quantities import in_words
-
-_SOURCE_WORDS = {
-    "typed": "typed by the user",
-    "vendor_tag": "the microscope's tag",
-    "sidecar": "a side-car file",
-    "ome": "the OME header",
-    "imagej": "the ImageJ header",
-    "measured_bar": "the drawn bar, its length typed",
-    "read_bar": "the drawn bar, read",
-    "magnification": "an estimate from the magnification",
-}
+from glassllava.micrograph.record import SOURCE_WORDS
 
 
 def metadata(found: Interpretation, width: float) -> list[Flowable]:
@@ -62,7 +52,7 @@ def _scale_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     if size is None:
         yield "Scale", "uncalibrated: lengths are in pixels", ""
         return
-    source = _SOURCE_WORDS.get(size["source"], size["source"])
+    source = SOURCE_WORDS.get(size["source"], size["source"])
     origin = f": {size['origin']}" if size.get("origin") else ""
     yield "Pixel", in_words(size["value_m"], "m", 4), f"{source}{origin}"
     yield "Field", f"{in_words(size['value_m'] * record['width'], 'm')} wide", ""

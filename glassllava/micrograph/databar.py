@@ -24,7 +24,7 @@ _SMALLEST = 64  # px a side: smaller pictures carry no bar
 _LOWEST = 12  # px: the lowest bar that can hold text
 _LOOSE_ROWS = 3  # a frame's last rows may show specimen again under the bar, or be a frame
 _MARGIN = 8  # rows decoded beyond the highest bar, to see its edge
-_COLUMNS = 2048  # so many, evenly spaced, tell as much as all of a wide frame
+_COLUMNS = 1500  # so many, evenly spaced, tell as much as all of a wide frame
 _LEVELS = 512  # of grey, in which paper of one level is looked for
 _PAPER = 0.3  # every row of a bar shows at least this share of paper, text and logo included
 _MEAN_PAPER = 0.55
@@ -92,6 +92,11 @@ def rows_wanted(height: int) -> int:
     return height - first_row_wanted(height)
 
 
+def every_column(width: int) -> int:
+    """Which columns `find` looks at in rows of that width: every so many."""
+    return max(1, width // _COLUMNS)
+
+
 def find(rows: Array, height: int) -> Databar | None:
     """The databar in the last `rows` of a picture of `height` rows, or None.
 
@@ -114,27 +119,23 @@ def _tall(rows: Array, height: int, caption: bool = False) -> int | None:
     """How many rows the bar takes, from the edge of the frame, which is row 0."""
     if height < _SMALLEST or rows.shape[1] < _SMALLEST or rows.shape[0] < 3 * _LOWEST:
         return None
-    sampled = rows[:, :: max(1, rows.shape[1] // _COLUMNS)]
+    sampled = rows[:, :: every_column(rows.shape[1])]
     with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and made 0
-        values = np.nan_to_num(sampled.astype(np.float32), posinf=0.0, neginf=0.0)
+        values = sampled.astype(np.float32)
+    if sampled.dtype.kind == "f":
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     span = float(values.max() - values.min())
     if span <= 0:
         return None
     # Exact levels first; then a little slack for bars that went through JPEG.
     found: list[tuple[float, int]] = []
-    for share in _SLACKS:
-        said = _said(values, height, share * span, span)
-        if said is not None:
-            found += [
-                (said.drop(tall), tall)
-                for tall in _edges(said, height)
-                if tall <= (_TALLEST_CAPTION if caption else COVER) * height
-                and (
-                    said.drop(tall) >= _SHARP
-                    or share == 0
-                    or (not caption and tall <= _USUAL * height)
-                )
-            ]
+    for said in _looks(values, height, span):
+        for tall in _edges(said, height):
+            drop = said.drop(tall)
+            usual = tall <= (_TALLEST_CAPTION if caption else _USUAL) * height
+            sure = drop >= _SHARP or said.slack == 0
+            if (sure or usual) if not caption else (sure and usual):
+                found.append((drop, tall))
     if not found:
         return None
     # Dividers run through some bars, and on saturated specimens a line alone is the edge: the
@@ -143,30 +144,40 @@ def _tall(rows: Array, height: int, caption: bool = False) -> int | None:
     return sharpest if drop >= _SHARP else max(tall for _, tall in found)
 
 
-def _said(values: Array, height: int, slack: float, span: float) -> _Rows | None:
-    level = _level(values[_LOOSE_ROWS : _LOOSE_ROWS + max(_LOWEST, height // 30)], span)
-    near = np.abs(values - level) <= slack + span / (2 * _LEVELS)
-    paper = near.mean(axis=1)
-    end = _LOOSE_ROWS
-    if paper[end : end + _LOWEST].mean() < _PAPER:
-        return None  # no paper at the edge of the frame: no bar
+def _looks(values: Array, height: int, span: float) -> Iterator[_Rows]:
+    """The rows as they look with each slack that may be the bar's."""
+    edge = slice(_LOOSE_ROWS, _LOOSE_ROWS + max(_LOWEST, height // 30))
+    level = _level(values[edge], span)
+    exact = span / (2 * _LEVELS)
+    near = np.abs(values[edge] - level)
+    slacks = [share * span for share in _SLACKS if _is_enough(near, share * span + exact, span)]
+    if not slacks:
+        return
     away = np.abs(values - level)
-    edge = away[end : end + max(_LOWEST, height // 30)]
-    blurred = np.count_nonzero(edge <= max(slack, _SLACKS[-1] * span))
-    if np.count_nonzero(edge <= slack + span / (2 * _LEVELS)) < _SETTLED * blurred:
-        return None  # ringing everywhere: more slack is wanted
-    ink_depth = float(np.quantile(away[end : end + max(2 * _LOWEST, height // 16)], 0.995))
+    deep = away[_LOOSE_ROWS : _LOOSE_ROWS + max(2 * _LOWEST, height // 16)]
+    ink_depth = float(np.quantile(deep, 0.995))
     if ink_depth < _CONTRAST * span:
-        return None
+        return
     ink = away > 0.35 * ink_depth
     crossings = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
     changes = np.count_nonzero(ink[1:] != ink[:-1], axis=1)
     changes = np.maximum(np.append(changes, 0), np.insert(changes, 0, 0))
     # Dividers cross each row, but change from none to the next: letters do both, or are many.
     is_text = (crossings >= _CROSSINGS) & (changes >= _CHANGES) | (crossings >= _MANY_CROSSINGS)
-    middle = np.median(values, axis=1, keepdims=True)
-    even = (np.abs(values - middle) <= slack + span / (2 * _LEVELS)).mean(axis=1) >= _LINE
-    return _Rows(values, away, paper, is_text, even & (paper < 1 - _LINE), slack, ink_depth)
+    uneven = np.abs(values - np.median(values[:, ::4], axis=1, keepdims=True))
+    for slack in slacks:
+        paper = (away <= slack + exact).mean(axis=1)
+        is_even = (uneven <= slack + exact).mean(axis=1) >= _LINE
+        is_line = is_even & (paper < 1 - _LINE)
+        yield _Rows(values, away, paper, is_text, is_line, slack, ink_depth)
+
+
+def _is_enough(away: Array, slack: float, span: float) -> bool:
+    """Whether there is paper at the edge of the frame, and so much slack takes in most of it."""
+    within = np.count_nonzero(away <= slack)
+    blurred = np.count_nonzero(away <= max(slack, _SLACKS[-1] * span))
+    is_paper = float((away[:_LOWEST] <= slack).mean()) >= _PAPER
+    return is_paper and bool(within >= _SETTLED * blurred)  # else there is ringing everywhere
 
 
 def _level(values: Array, span: float) -> float:

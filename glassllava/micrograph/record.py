@@ -22,6 +22,18 @@ PixelSizeSource = Literal[
     "magnification",  # an estimate
 ]
 
+#: Where a scale comes from, for people.
+SOURCE_WORDS: Mapping[PixelSizeSource, str] = {
+    "typed": "typed",
+    "vendor_tag": "vendor tag",
+    "sidecar": "side-car",
+    "ome": "OME header",
+    "imagej": "ImageJ header",
+    "measured_bar": "drawn bar, its length typed",
+    "read_bar": "drawn bar, read by OCR",
+    "magnification": "estimate from the magnification",
+}
+
 #: Order of trust, best first.
 TRUST: tuple[PixelSizeSource, ...] = (
     "typed",

@@ -232,13 +232,13 @@ def _ticks(cover: Array, run: _Run) -> tuple[float, float, int, int] | tuple[()]
     centres = []
     for side, inwards in ((run.left, 1), (run.right - 1, -1)):
         ends = (side - 3, side + 6) if inwards == 1 else (side - 5, side + 4)
-        columns = np.arange(max(ends[0], 0), min(ends[1], cover.shape[1]))
-        profile = cover[rows][:, columns].mean(axis=0)
+        places = np.arange(max(ends[0], 0), min(ends[1], cover.shape[1]))
+        profile = cover[rows][:, places].mean(axis=0)
         profile = np.where(profile > 0.08, profile, 0.0)
         weight = float(profile.sum())
         if not 0.4 <= weight <= 7:
             return None
-        centres.append(float((profile * columns).sum() / weight) + 0.5)
+        centres.append(float((profile * places).sum() / weight) + 0.5)
     return centres[0], centres[1], run.top - above, run.bottom + below
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.recipe import Recipe, read_recipe, recipe_from, write_recipe
+from batch.recipe import Recipe, Scale, read_recipe, recipe_from, write_recipe
 from glassllava.errors import BadInput
 from glassllava.interpreter import Judging
 from glassllava.sample import Sample
@@ -25,6 +25,7 @@ def test_what_is_written_reads_back_to_the_same_recipe() -> None:
         include=("*.tif", 'odd"name*'),
         recursive=False,
         batch=7,
+        scale=Scale(pixel_size="2.5 nm ± 1 %", bar_length="20 um", accept_read_bar=True),
         sample=Sample(material="float glass", expected=("tin_side",), notes=HOSTILE),
         judging=Judging(
             expected=("pore",),
@@ -88,3 +89,12 @@ def test_values_that_cannot_be_are_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such recipe"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_read_bar_is_accepted_only_on_purpose_and_lengths_are_checked() -> None:
+    assert not recipe_from({}).scale.accept_read_bar
+    assert recipe_from({"scale": {"accept_read_bar": True}}).scale.accept_read_bar
+    with pytest.raises(BadInput, match="not the size of a pixel"):
+        recipe_from({"scale": {"pixel_size": "wide"}})
+    with pytest.raises(BadInput, match="accept_read_bars"):
+        recipe_from({"scale": {"accept_read_bars": True}})

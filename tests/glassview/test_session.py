@@ -10,6 +10,7 @@ import pytest
 from batch.ledger import Review
 from glassllava.errors import BadInput, RunUnavailable
 from glassllava.interpretation import Interpretation
+from glassllava.micrograph.record import PixelSize
 from glassllava.sample import Sample
 from glassview.session import Made, Session
 
@@ -197,3 +198,16 @@ def test_a_recalled_interpretation_never_replaces_a_new_one(
     assert session[1].interpretation == new
     session.recalled(2, 77, old, None)
     assert (session[2].interpretation, session[2].kept) == (old, 77)
+
+
+def test_a_pixel_size_is_undone_and_done_again(session: Session) -> None:
+    size = PixelSize(2e-9, "read_bar")
+    session.edit_size(1, size)
+    session.edit_size(1, size)
+    assert session[1].typed_size == size
+    assert session.undo_words == "pixel size"
+    session.undo()
+    assert session[1].typed_size is None
+    assert session.undo_words == ""
+    session.redo()
+    assert session[1].typed_size == size

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
+from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
@@ -17,9 +18,11 @@ from pytestqt.qtbot import QtBot
 from batch.ledger import Review
 from glassllava.errors import LiteratureUnavailable, ModelUnavailable
 from glassllava.interpretation import Interpretation
+from glassllava.micrograph import lettering
 from glassllava.sample import Sample
 from glassview.app import Desktop
 from glassview.session import Sheet
+from tests.databars import drawn
 from tests.glassview.conftest import scripted, write_pores
 
 Opened = Callable[..., Desktop]
@@ -330,6 +333,25 @@ def test_a_typed_pixel_size_calibrates_and_a_wrong_one_is_refused(
     window.size_typed.emit("20 nm")
     qtbot.waitUntil(lambda: window.calibration.text() == "20 nm / px", timeout=20_000)
     assert interpreted(desktop, qtbot).micrograph["pixel_size"]["source"] == "typed"
+
+
+@pytest.mark.skipif(not lettering.is_installed(), reason="rapidocr is not installed")
+def test_the_drawn_bar_is_offered_used_and_taken_back(
+    opened: Opened, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "bar.png"
+    Image.fromarray(drawn(17).image).save(path)
+    desktop = opened(path)
+    window = desktop.window
+    qtbot.waitUntil(window.offer.isVisible, timeout=30_000)
+    assert "10 µm" in window.offer.said.text()
+    assert window.calibration.text() == "uncalibrated: lengths in px"
+    window.offer.use.click()
+    qtbot.waitUntil(lambda: window.calibration.text() == "68.7 nm / px", timeout=20_000)
+    qtbot.waitUntil(window.offer.isHidden, timeout=20_000)
+    desktop.session.undo()
+    qtbot.waitUntil(window.offer.isVisible, timeout=20_000)
+    assert window.calibration.text() == "uncalibrated: lengths in px"
 
 
 def test_window_and_recent_files_are_remembered(
