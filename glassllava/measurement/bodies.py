@@ -34,6 +34,9 @@ _LEAST_COARSE = 6.0  # px of means: the radius from which a body is looked for o
 #: Two bodies overlap by at most this share of the smaller.
 _MOST_OVERLAP = 0.3
 _INSIDE = 0.7
+#: Bodies side by side that fill this share of a larger outline are taken for it; none of them
+#: is nearly all of it.
+_FILLED, _MOST_OF_ALL = 0.5, 0.7
 _MOST_COMPANY = 0.35
 _HALF_PIXEL = 0.5
 #: A piece of a line goes on at its ends, and has no edge there.
@@ -94,7 +97,7 @@ def find(field: Field) -> list[Body]:
     for step, view in _means(field.residual):
         coarse = [place for place in places(view) if place.radius >= _LEAST_COARSE]
         fine = [place.enlarged(step) for place in coarse]
-        new = [n for n, place in enumerate(fine) if not _known(place, found)]
+        new = _unknown(fine, found)
         lost = []
         for n, outline in zip(new, trace(field, [fine[n] for n in new]), strict=True):
             if outline.weakest >= _LEAST_CHANGE:
@@ -109,14 +112,19 @@ def find(field: Field) -> list[Body]:
     return sorted(_apart(field, found), key=lambda body: -body.area)
 
 
-def _known(place: Place, outlines: Sequence[Outline]) -> bool:
-    """Whether an outline stands where the place is, at much its size."""
-    for outline in outlines:
-        y, x = outline.middle
-        reach = 0.2 * place.radius
-        if abs(y - place.y) < reach and abs(x - place.x) < reach:
-            return 0.7 < outline.area / (math.pi * place.radius**2) < 1.4
-    return False
+def _unknown(suspected: Sequence[Place], outlines: Sequence[Outline]) -> list[int]:
+    """Which of the places have no outline at their middle and of much their size."""
+    if not outlines or not suspected:
+        return list(range(len(suspected)))
+    middle = np.array([outline.middle for outline in outlines])
+    area = np.array([outline.area for outline in outlines])
+    unknown = []
+    for number, place in enumerate(suspected):
+        near = np.abs(middle - (place.y, place.x)).max(axis=1) < 0.2 * place.radius
+        ratio = area[near] / (math.pi * place.radius**2)
+        if not np.any((ratio > 0.7) & (ratio < 1.4)):
+            unknown.append(number)
+    return unknown
 
 
 def _means(fine: Array) -> Iterator[tuple[int, Field]]:
@@ -143,8 +151,12 @@ def _apart(field: Field, outlines: Sequence[Outline]) -> list[Body]:
     """
     owner = np.zeros(field.residual.shape, np.int32)
     kept: list[Body | None] = []
-    for outline in sorted(outlines, key=lambda one: -one.weight):
+    ordered = sorted(outlines, key=lambda one: -one.weight)
+    all_ = _Outlines.of(ordered)
+    for outline in ordered:
         body = _body(field, outline)
+        if body is not None and all_.several(field, body):
+            continue
         if body is None or body.area > LARGEST_SHARE * field.area or _belongs(field, body):
             continue
         under = owner[body.box][body.mask]
@@ -172,6 +184,60 @@ def _apart(field: Field, outlines: Sequence[Outline]) -> list[Body]:
         kept.append(body)
         owner[body.box][body.mask] = len(kept)
     return [body for body in kept if body is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlines:
+    """All outlines side by side."""
+
+    middle: Array
+    area: Array
+    sign: Array
+    edge: Array
+
+    @classmethod
+    def of(cls, outlines: Sequence[Outline]) -> _Outlines:
+        return cls(
+            np.array([outline.middle for outline in outlines]).reshape(-1, 2),
+            np.array([outline.area for outline in outlines]),
+            np.array([outline.sign for outline in outlines]),
+            np.array([outline.weakest / outline.step for outline in outlines]),
+        )
+
+    def several(self, field: Field, body: Body) -> bool:
+        """Whether others, side by side and as sharp, fill most of the body, and glass the rest."""
+        rows, columns = body.box
+        edge = body.outline.weakest / body.outline.step
+        inside = (
+            (self.sign == body.sign)
+            & (self.area < _MOST_OF_ALL * body.area)
+            & (self.area > 0.02 * body.area)
+            & (self.edge >= 0.5 * edge)
+        )
+        y, x = (self.middle - (rows.start, columns.start)).astype(int).T
+        inside &= (y >= 0) & (x >= 0) & (y < body.mask.shape[0]) & (x < body.mask.shape[1])
+        numbers = np.flatnonzero(inside)
+        numbers = numbers[body.mask[y[numbers], x[numbers]]]
+        apart: list[int] = []
+        reach = np.sqrt(self.area / np.pi)
+        for number in numbers:  # the most telling first
+            gaps = [np.hypot(*(self.middle[number] - self.middle[other])) for other in apart]
+            if all(
+                gap > 0.8 * (reach[number] + reach[other])
+                for gap, other in zip(gaps, apart, strict=True)
+            ):
+                apart.append(int(number))
+        if len(apart) < 2 or float(self.area[apart].sum()) < _FILLED * body.area:
+            return False
+        within = np.zeros(body.mask.shape, bool)
+        down, across = np.ogrid[: body.mask.shape[0], : body.mask.shape[1]]
+        for number in apart:
+            within |= np.hypot(down - y[number], across - x[number]) < reach[number]
+        level = body.sign * field.residual[body.box]
+        rest = level[body.mask & ~within]
+        return rest.size > 0 and float(np.median(rest)) < 0.5 * float(
+            np.median(level[body.mask & within])
+        )
 
 
 def _body(field: Field, outline: Outline) -> Body | None:

@@ -27,7 +27,7 @@ _h_maxima: Any = h_maxima
 SMALLEST_AREA = 12  # px
 LARGEST_SHARE = 0.6  # of the specimen's area
 LONGEST = 8.0  # axis ratio of a bright body: a lath
-MOST_PLACES = 3000  # the largest are taken
+MOST_PLACES = 2000  # the largest are taken
 _LARGEST_HOLE = 0.25  # of the specimen: a larger ring encloses the specimen, not a body
 #: A waist narrower than this times the smaller body's depth parts two bodies.
 _WAIST = 0.75

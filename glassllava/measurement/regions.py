@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from skimage import measure
 from skimage.filters import rank
 
 from glassllava.measurement.quantities import Region
@@ -22,7 +21,6 @@ from glassllava.micrograph.contrast import display_range
 Array = np.ndarray[Any, Any]
 
 # scikit-image states no types of its own.
-_approximate_polygon: Any = measure.approximate_polygon
 _rank_median: Any = rank.median
 
 #: Larger specimens are averaged in blocks until they have at most this many pixels.
@@ -118,7 +116,7 @@ def region(field: Field, points: Array, feature: str, number: int, area: float) 
     """
     scale, top = field.scale, field.top
     height, width = field.residual.shape
-    outline = _thinned(points)
+    outline = points[:: -(-len(points) // _MOST_POINTS)]
     y = np.clip(outline[:, 0] + 0.5, 0, height) * scale + top
     x = np.clip(outline[:, 1] + 0.5, 0, width) * scale
     return Region(
@@ -133,17 +131,6 @@ def region(field: Field, points: Array, feature: str, number: int, area: float) 
         area_px=float(area * scale**2),
         polygon=tuple((round(float(a), 1), round(float(b), 1)) for a, b in zip(x, y, strict=True)),
     )
-
-
-def _thinned(outline: Array) -> Array:
-    """At most `_MOST_POINTS` of an outline's points, the bends."""
-    tolerance = 0.3
-    closed = np.vstack([outline, outline[:1]])
-    bends: Array = _approximate_polygon(closed, tolerance)
-    while len(bends) > _MOST_POINTS:
-        tolerance *= 1.7
-        bends = _approximate_polygon(closed, tolerance)
-    return bends[:-1] if len(bends) > 4 else outline[:: max(1, len(outline) // _MOST_POINTS)]
 
 
 def blocks(values: Array, scale: int) -> Array:

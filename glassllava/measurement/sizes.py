@@ -30,8 +30,8 @@ _BOUNDED = (
     "bounded where the grey changes most all the way round, half way to the crest of a bright rim"
 )
 _UNCERTAIN = (
-    "uncertainty from the threshold moved by one noise sigma, pixelation and the width of a "
-    "bright rim"
+    "uncertainty from the threshold moved by one noise sigma, pixelation, the width of a bright "
+    "rim and, of three or more, one body more or fewer"
 )
 _ISO = "as defined in ISO 13322-1; no conformity is claimed"
 
@@ -43,14 +43,15 @@ def measure_pores(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
 
 
 def measure_particles(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
-    """Particles: the bright bodies; and the same once more as inclusions."""
-    bright = [body for body in found if body.sign > 0 and is_compact(body, ruler)]
-    values, regions, notes = measured(field, bright, ruler, "particle", "bright compact bodies")
+    """Particles: the bright compact bodies; and with laths among them once more as inclusions."""
+    bright = [body for body in found if body.sign > 0]
+    compact = [body for body in bright if is_compact(body, ruler)]
+    values, regions, notes = measured(field, compact, ruler, "particle", "bright compact bodies")
     if not bright:
         return values, regions, notes
     note = "outlined as particles: grey alone does not tell a loose body from an embedded one"
-    again, _, _ = measured(field, bright, ruler, "inclusion", "bright compact bodies", note)
-    return values + again, regions, notes
+    group = _group(field, bright, ruler, "inclusion", "bright bodies", note)
+    return values + group.all(), regions, notes
 
 
 def is_compact(body: Body, ruler: Ruler) -> bool:
@@ -64,16 +65,7 @@ def measured(
 ) -> Part:
     """Count, equivalent diameters, area fraction, number density, axis ratio and direction."""
     count = len(bodies)
-    notes = [note] if note else []
-    if 0 < count < _FEW:
-        notes.append(f"few: {count} only")
-    coarse = f", on {field.scale} × {field.scale} pixel means" if field.scale > 1 else ""
-    group = Group(field, list(bodies), ruler, feature, f"{seen}, {_BOUNDED}{coarse}", notes)
-    values = [group.number("count", float(count), None, f"number of {group.seen}")]
-    if count and feature == "crystal":
-        values += group.lengths()
-    if count:
-        values += [*group.diameters(), *group.shares(), *group.shapes()]
+    values = _group(field, bodies, ruler, feature, seen, note).all()
     said = []
     if count > MOST_REGIONS:
         said.append(f"{count} {feature}s were counted; the {MOST_REGIONS} largest are outlined")
@@ -82,6 +74,16 @@ def measured(
         for number, body in enumerate(bodies[:MOST_REGIONS], start=1)
     ]
     return values, regions, said
+
+
+def _group(
+    field: Field, bodies: Sequence[Body], ruler: Ruler, feature: str, seen: str, note: str
+) -> Group:
+    notes = [note] if note else []
+    if 0 < len(bodies) < _FEW:
+        notes.append(f"few: {len(bodies)} only")
+    coarse = f", on {field.scale} × {field.scale} pixel means" if field.scale > 1 else ""
+    return Group(field, list(bodies), ruler, feature, f"{seen}, {_BOUNDED}{coarse}", notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,13 @@ class Group:
     feature: str
     seen: str
     notes: list[str]
+
+    def all(self) -> list[Measurement]:
+        values = [self.number("count", float(len(self.bodies)), None, f"number of {self.seen}")]
+        if self.bodies:
+            values += self.lengths() if self.feature == "crystal" else []
+            values += [*self.diameters(), *self.shares(), *self.shapes()]
+        return values
 
     def number(self, name: str, value: float, spread: float | None, method: str) -> Measurement:
         note = "; ".join(self.notes)
@@ -150,8 +159,16 @@ class Group:
         ]
 
     def _spread(self, values: Array, edges: Array, pick: Callable[[Array], float]) -> float:
-        """What the edges' uncertainty makes of a statistic: all edges are off the same way."""
-        return 0.5 * (pick(values + edges) - pick(np.maximum(values - edges, 0)))
+        """What the edges' uncertainty makes of a statistic: all edges are off the same way.
+
+        And what a body more or fewer makes of it: the smallest or the largest left out, the
+        largest aside where it is what is asked for.
+        """
+        of_edges = 0.5 * (pick(values + edges) - pick(np.maximum(values - edges, 0)))
+        ordered = np.sort(values)
+        if len(values) < 3 or pick(values) == ordered[-1]:
+            return of_edges
+        return math.hypot(of_edges, abs(pick(ordered[1:]) - pick(ordered[:-1])))
 
     def _resolution(self, values: Array, what: str) -> list[str]:
         notes = []
@@ -169,7 +186,10 @@ class Group:
         field, scale = self.field, self.field.scale
         height, width = field.residual.shape
         area = sum(body.area for body in self.bodies) / field.area
-        spread = sum(body.outline.perimeter * body.edge for body in self.bodies) / field.area
+        edges = sum(body.outline.perimeter * body.edge for body in self.bodies)
+        # One body of middling size more or fewer.
+        one = float(np.median([body.area for body in self.bodies])) if len(self.bodies) > 2 else 0
+        spread = math.hypot(edges, one) / field.area
         # A body is whole at this share of the places at which it could lie.
         weights = [
             1
