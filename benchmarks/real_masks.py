@@ -8,7 +8,8 @@ measuring was made; the second, fourth, sixth ... were not, and are the figure t
 Intersection over union with the masks. Of the crack also with a tolerance of 3 px: a pixel counts
 as met within 3 px of one of the other mask, since lines of a few pixels have no overlap to speak
 of; precision and recall so. The masks mark cracks in the oxide alone, and the coat above is full
-of dark lines: "in oxide" looks there alone, for both sides. The oxide is the measured layer, cracks in it included on both sides.
+of dark lines: "in oxide" looks there alone, for both sides.
+The oxide is the measured layer, cracks in it included on both sides.
 Otsu: for cracks the pixels under Otsu's threshold of the darkest class of three; for the oxide
 the middle class of three, the largest connected part. Neither knows where to look.
 """

@@ -24,6 +24,7 @@ Array = np.ndarray[Any, Any]
 _SHORTEST_ARM = 12.0  # px: what is shorter and hangs on nothing is noise
 _LEAST_DIP = 2.0  # noise sigmas against the lower side, mean along an arm
 _LEAST_SHARE = 0.2  # of the depth against the other side
+_WIDE, _STUB = 8.0, 2.0  # px; a wide arm shorter than so many widths is a body, no line
 _FLAT = 20.0  # px along a row: longer and straight is the scan
 _SWAY = 0.015  # of its length
 
@@ -148,10 +149,11 @@ def _traced(
             across = profiles.across(specimen, _full(arm.points, field.scale), aspect)
             tried.append((arm, across))
     arms, seen = [], []
-    for (arm, across), low, high in zip(
+    for (arm, across), wide, low, high in zip(
         tried, *_dips([across for _, across in tried], sign), strict=True
     ):
-        if low >= _LEAST_DIP * noise and low >= _LEAST_SHARE * high:
+        stub = wide > _WIDE and arm.length() * field.scale < _STUB * wide
+        if low >= _LEAST_DIP * noise and low >= _LEAST_SHARE * high and not stub:
             arms.append(arm)
             seen.append(Trace(arm, across, low / noise))
     found: dict[int, list[Trace]] = {}
@@ -171,16 +173,18 @@ def _full(points: Array, scale: int) -> Array:
     return points * scale + (scale - 1) / 2
 
 
-def _dips(every: Sequence[Across], sign: int) -> tuple[list[float], list[float]]:
-    """How deep lines are against their lower and their higher side, in the mean along each.
+def _dips(every: Sequence[Across], sign: int) -> tuple[list[float], list[float], list[float]]:
+    """How wide lines are, and how deep against their lower and their higher side.
+
+    All in the mean along each.
 
     At the edge of a layer the first is nothing.
     """
     if not every:
-        return [], []
+        return [], [], []
     means = np.stack([across.means.mean(axis=0) for across in every])
-    _, left, right = Across(every[0].offsets, means).widths(sign)
-    return np.minimum(left, right).tolist(), np.maximum(left, right).tolist()
+    width, left, right = Across(every[0].offsets, means).widths(sign)
+    return width.tolist(), np.minimum(left, right).tolist(), np.maximum(left, right).tolist()
 
 
 def _is_scan(arm: Arm) -> bool:

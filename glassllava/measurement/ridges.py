@@ -46,18 +46,28 @@ def centre_lines(residual: Array, dark: Sequence[Blob]) -> tuple[Array, Array]:
     `dark` are compact dark places: the rim of a round hole curves like a line.
     """
     low, high = _line_masks(residual)
+    rims = []
     for blob in dark:
         rows, columns = blob.box
         around = (
             slice(max(0, rows.start - 2), rows.stop + 2),
             slice(max(0, columns.start - 2), columns.stop + 2),
         )
+        if _runs_at_the_rim(low[around]) < 2:  # else a line passes through
+            rims.append(around)
+    for around in rims:
         low[around] = False
     depth = _DEPTH * min(1.0, noise_of(residual))
     # Bright lines without end are a texture; of grooves there are a few.
     if np.count_nonzero(high) > _MOST_BRIGHT * high.size:
         high[:] = False
     return _thin(residual, low, depth), _thin(-residual, high, depth)
+
+
+def _runs_at_the_rim(mask: Array) -> int:
+    """How many separate lines cross the rim of a box."""
+    rim = np.concatenate([mask[0], mask[1:, -1], mask[-1, -2::-1], mask[-2:0:-1, 0]])
+    return int(np.count_nonzero(rim & ~np.roll(rim, 1)))
 
 
 def _thin(residual: Array, mask: Array, depth: float) -> Array:

@@ -32,6 +32,7 @@ _MOST_PIECES = 150
 #: Root mean square distance from the parabola, over the root of the length: a crack's path is a
 #: random walk, and goes off with the root of its length.
 _STRAIGHT = 0.045
+_GENTLE = 0.03  # how far the middle of the bend is off, over the length
 _OFF, _OFF_AHEAD = 2.5, 0.01  # px, and a share of the way led on, that a piece may lie off
 _GAP, _GAP_SHARE = 30.0, 0.5  # px, and of the length so far, that may lie between pieces
 _COVERED = 0.7  # of a scratch that is seen
@@ -143,6 +144,7 @@ def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozens
             extent >= shortest
             and seen >= _COVERED * extent
             and off <= _STRAIGHT * math.sqrt(extent)
+            and abs(float(bend[0])) * extent / 4 <= _GENTLE
         ):
             one = lines[pieces[first][0]]
             run = Scratch(

@@ -165,7 +165,7 @@ def _anchored(path: list[int], xy: Array, knot: Array, centres: Array) -> tuple[
 def _pruned(paths: list[tuple[Array, int, int]]) -> list[tuple[Array, int, int]]:
     """Without spurs, and with arms joined where two are left at a knot."""
     knots = 1 + max((max(start, end) for _, start, end in paths), default=-1)
-    for _ in range(2):
+    for _ in range(3):
         kept = []
         for path in paths:
             points, start, end = path
@@ -173,7 +173,15 @@ def _pruned(paths: list[tuple[Array, int, int]]) -> list[tuple[Array, int, int]]
             if loose and length_of(points) < _SPUR:
                 continue
             kept.append(path)
-        paths = _merged(kept, knots)
+        # A knot that has lost all arms but one is a free end.
+        alone = np.append(_meeting(kept, knots) == 1, False)
+        paths = _merged(
+            [
+                (points, -1 if alone[start] else start, -1 if alone[end] else end)
+                for points, start, end in kept
+            ],
+            knots,
+        )
     return paths
 
 

@@ -1,0 +1,79 @@
+"""Scratches against what was drawn, and what is told from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from glassllava.measurement import measure
+from glassllava.micrograph.record import PixelSize
+from tests.glassllava.measurement.test_cracks import bent, by_quantity, drawn, record, with_lines
+
+
+def straight(start, angle, length):
+    return np.array(start) + np.array([[0, 0], [np.cos(angle) * length, np.sin(angle) * length]])
+
+
+@pytest.mark.parametrize("depth", [70.0, -70.0])
+def test_dark_and_bright_grooves_are_scratches_and_no_cracks(depth):
+    lines = [straight((40, 60 + 70 * i), 0.25, 380) for i in range(3)]
+    picture = drawn(with_lines(lines, 5, depth=depth, grey=130))
+    size = PixelSize(1e-8, "typed", "", uncertainty=0.0)
+    found = by_quantity(measure(record(picture, pixel_size=size), picture))
+    assert found["scratch_count"].value == 3
+    assert found["crack_count"].value == 0
+    total, width = found["scratch_length_total"], found["scratch_width_median"]
+    assert total.value == pytest.approx(3 * 383e-8, rel=0.02)
+    assert abs(total.value - 3 * 383e-8) < total.uncertainty
+    assert width.value == pytest.approx(5e-8, rel=0.05)
+    assert abs(width.value - 5e-8) < width.uncertainty
+    assert found["scratch_orientation"].value == pytest.approx(-0.25, abs=0.01)
+    assert "alignment 1.00" in found["scratch_orientation"].method
+
+
+def test_crossing_scratches_are_counted_apart():
+    lines = [straight((60, 40), 0.7, 400), straight((60, 330), -0.6, 420)]
+    picture = drawn(with_lines(lines, 4))
+    found = by_quantity(measure(record(picture), picture))
+    assert found["scratch_count"].value == 2
+    assert found["crack_count"].value == 0
+
+
+def test_the_two_flanks_of_one_groove_are_one_scratch():
+    line = straight((50, 80), 0.4, 380)
+    aside = 6 * np.array([-np.sin(0.4), np.cos(0.4)])
+    picture = with_lines([line], 5, depth=50) + (150 - with_lines([line + aside], 5, depth=50))
+    noisy = drawn(picture)
+    found = by_quantity(measure(record(noisy), noisy))
+    assert found["scratch_count"].value == 1
+
+
+def test_a_bent_or_rough_line_is_a_crack():
+    rng = np.random.default_rng(3)
+    path = straight((50, 80), 0.4, 380)
+    rough = np.linspace(path[0], path[1], 60)
+    rough[:, 1] += ndimage.gaussian_filter1d(np.cumsum(rng.normal(0, 2.5, 60)), 1)
+    for line in (bent((60, 60), 0.6, 380, bend=1.5), rough):
+        picture = drawn(with_lines([line], 4))
+        found = by_quantity(measure(record(picture), picture))
+        assert found["crack_count"].value == 1
+        assert found["scratch_count"].value == 0
+
+
+def test_curtains_and_streaks_are_none():
+    rng = np.random.default_rng(1)
+    curtains = 130 + 25 * ndimage.gaussian_filter1d(rng.normal(0, 2, 500), 2)[None, :]
+    picture = drawn(curtains + np.zeros((400, 1)))
+    assert measure(record(picture), picture).value("scratch_count") == 0
+
+
+def test_tilted_pixels_change_length_and_direction():
+    picture = drawn(with_lines([straight((100, 60), 0.8, 330)], 4))
+    tall = PixelSize(1e-9, "typed", "", uncertainty=0.0, value_y_m=2e-9)
+    found = by_quantity(measure(record(picture, pixel_size=tall), picture))
+    across, down = 334 * np.cos(0.8), 2 * 334 * np.sin(0.8)
+    assert found["scratch_length_max"].value == pytest.approx(
+        np.hypot(across, down) * 1e-9, rel=0.02
+    )
+    assert found["scratch_orientation"].value == pytest.approx(-np.arctan2(down, across), abs=0.01)
