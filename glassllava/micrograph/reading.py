@@ -170,12 +170,13 @@ def specimen(micrograph: Micrograph) -> np.ndarray[Any, Any]:
 
 
 def _read_pixels(
-    path: Path, page: int, width: int, height: int, first_row: int = 0
+    path: Path, page: int, width: int, height: int, first_row: int = 0, every_column: int = 1
 ) -> np.ndarray[Any, Any]:
     if kind_of(path) == "tiff":
-        array = tiff_pixels.read_pixels(path, page, first_row)
+        array = tiff_pixels.read_pixels(path, page, first_row, every_column)
     else:
-        array = picture.read_pixels(path, first_row)
+        array = picture.read_pixels(path, first_row)[:, ::every_column]
+    width = -(-width // every_column)
     if array.shape[:2] != (height - first_row, width):
         raise UnreadableMicrograph(
             f"The file gave {array.shape[1]} × {array.shape[0]} pixels where its header said "
@@ -316,7 +317,8 @@ def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:
     # A caption at the top is looked for where the whole frame is soon decoded.
     whole = page.width * page.height <= _SOON_DECODED
     first = 0 if whole else databar_in_pixels.first_row_wanted(page.height)
-    rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first))
+    every = 1 if whole else databar_in_pixels.every_column(page.width)
+    rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first, every))
     below = rows[databar_in_pixels.first_row_wanted(page.height) - first :]
     found = databar_in_pixels.find(below, page.height)
     if found is None and whole:

@@ -32,17 +32,19 @@ KEPT_BYTES = 32 * 2**20
 #: Rows are read whole, and cut afterwards, where a window takes this share of their width.
 _WIDE = 0.25
 
+_BAND_ROWS = 256
 _WHITE_IS_ZERO = 0
 _JPEG = (6, 7, 34892, 33007)
 _MAX_LEVELS = 24
 
 
-def read_pixels(path: Path, index: int, first_row: int = 0) -> Array:
+def read_pixels(path: Path, index: int, first_row: int = 0, every_column: int = 1) -> Array:
     """Rows from `first_row` to the last of a page, (H, W) or (H, W, 3), in the stored type.
 
     One-bit pages come back as 0 and 255. The index of a palette page is its grey (vendors store
     grey values and a display palette beside them). White-is-zero pages are turned round. Where
-    the file allows, only the asked rows are read.
+    the file allows, only the asked rows are read; of `every_column`-th columns alone, no more is
+    held than those and a band of rows.
 
     Raises
     ------
@@ -54,13 +56,18 @@ def read_pixels(path: Path, index: int, first_row: int = 0) -> Array:
             raise UnreadableMicrograph(f"The file has no page {index}", where=path)
         with translated(path, f"decoding page {index}"):
             refuse_absurd(path, file, page)
-            if first_row <= 0 and not page.is_final:
+            if first_row <= 0 and every_column == 1 and not page.is_final:
                 array = page.asarray()
                 if str(page.axes) == "SYX":
                     array = np.moveaxis(array, 0, -1)
                 return _as_grey_or_rgb(array, page)
         with PagePixels(path, page) as plane:
-            return plane.window(slice(max(0, first_row), None), slice(None))
+            first = max(0, first_row)
+            if every_column == 1:
+                return plane.window(slice(first, None), slice(None))
+            tops = range(first, plane.height, _BAND_ROWS)
+            bands = (plane.window(slice(top, top + _BAND_ROWS), slice(None)) for top in tops)
+            return np.concatenate([band[:, ::every_column].copy() for band in bands])
 
 
 def open_page(path: Path, index: int) -> tuple[PagePixels, ...]:

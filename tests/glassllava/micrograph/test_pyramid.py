@@ -122,6 +122,17 @@ def test_every_nth_pixel_is_that_of_the_whole(tmp_path: Path, layout: str, every
     page.close()
 
 
+@pytest.mark.parametrize(
+    "layout", ["plain, big endian", "tiles, LZW, predictor", "strips, deflate"]
+)
+def test_some_columns_of_the_last_rows_are_those_of_the_whole(tmp_path: Path, layout: str) -> None:
+    dtype, how = LAYOUTS[layout]
+    tifffile.imwrite(tmp_path / "a.tif", scene(dtype), **how)
+    for first, every in ((0, 3), (411, 1), (180, 7), (699, 500)):
+        found = tiff_pixels.read_pixels(tmp_path / "a.tif", 0, first, every)
+        np.testing.assert_array_equal(found, scene(dtype)[first:, ::every])
+
+
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 @pytest.mark.parametrize("how", [{}, {"tile": (128, 256), "compression": "zlib"}])
 def test_colour_is_turned_to_grey_window_by_window(
