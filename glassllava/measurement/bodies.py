@@ -36,11 +36,14 @@ _MOST_OVERLAP = 0.3
 _INSIDE = 0.7
 #: Bodies side by side that fill this share of a larger outline are taken for it; none of them
 #: is nearly all of it.
-_FILLED, _MOST_OF_ALL = 0.5, 0.7
+_FILLED, _NEARLY_ALL, _MOST_OF_ALL = 0.5, 0.85, 0.7
 _MOST_COMPANY = 0.35
 _HALF_PIXEL = 0.5
 #: A piece of a line goes on at its ends, and has no edge there.
 _LINE_COMPANY, _LINE_EDGE = 0.12, 0.4
+#: A bead of a line of uneven depth: px of diameter, and the share of rays that see the line go on
+#: at both of their ends.
+_WIDEST_LINE, _THROUGH = 14.0, 0.05
 #: A dark line that closes on itself: what it encloses, this much of the way to its middle, is
 #: less dark than this share of the line.
 _LEAST_LOOP, _WITHIN, _LOOP = 20.0, 0.6, 0.25
@@ -227,8 +230,11 @@ class _Outlines:
                 for gap, other in zip(gaps, apart, strict=True)
             ):
                 apart.append(int(number))
-        if len(apart) < 2 or float(self.area[apart].sum()) < _FILLED * body.area:
+        filled = float(self.area[apart].sum()) / body.area
+        if len(apart) < 2 or filled < _FILLED:
             return False
+        if filled > _NEARLY_ALL:
+            return True
         within = np.zeros(body.mask.shape, bool)
         down, across = np.ogrid[: body.mask.shape[0], : body.mask.shape[1]]
         for number in apart:
@@ -280,6 +286,10 @@ def _belongs(field: Field, body: Body) -> bool:
         return True
     outline = body.outline
     if alike > _LINE_COMPANY and outline.weakest < _LINE_EDGE * outline.change * outline.step:
+        return True
+    dim = beyond > 0.25 * inside
+    through = float(np.mean(dim & np.roll(dim, len(dim) // 2)))
+    if inside > 0 and body.diameter < _WIDEST_LINE and through > _THROUGH:
         return True
     if body.sign > 0 or outline.bloom > 0 or body.diameter < _LEAST_LOOP:
         return False

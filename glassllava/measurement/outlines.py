@@ -25,6 +25,7 @@ _INNER, _OUTER = 0.35, 1.35  # of the ellipse of the place: where the path is lo
 _MOVE = 3  # steps by which neighbouring rays may differ
 _STIFF = 0.04  # of the place's strongest change: the price of one step, squared
 _MOST_AT_ONCE = 400
+_LEAST_SEEN = 0.4  # of the rays that end inside the frame
 _ROUND = 0.9  # of the rays on which the ring must show
 _RING = 0.4  # of a ring's rise or height: what is less within is no body of its own
 _ASIDE = np.arange(-5.0, 5.01, 0.5)  # px from the path: where its profile is taken
@@ -163,13 +164,17 @@ def _traced(field: Field, places: Sequence[Place], rays: int, steps: int) -> lis
     # Half way to the crest of a bright rim, inside a bright body, outside a dark one.
     moved = moved + 0.5 * (sign * bloom)[:, None]
     rows, columns = rows + moved * down, columns + moved * right
-    ends = np.mean((path == 0) | (path == steps - 1), axis=1)
+    ends = (path == 0) | (path == steps - 1)
+    height, width = field.residual.shape
+    # Where the frame cuts a body there is no edge to be seen.
+    seen = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
+    seen |= (seen.mean(axis=1) < _LEAST_SEEN)[:, None]
     return [
         Outline(
             np.stack([rows[n], columns[n]], axis=1),
             int(-sign[n]),
-            float(across[n].mean()),
-            float(np.quantile(across[n], 0.2) * (1 - ends[n])),
+            float(across[n][seen[n]].mean()),
+            float(np.quantile(across[n][seen[n]], 0.2) * (1 - ends[n][seen[n]].mean())),
             float(bloom[n]),
         )
         for n in range(len(places))
