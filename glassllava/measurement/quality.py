@@ -32,6 +32,7 @@ _SEGMENT = 64  # px of a row whose mean is compared with the next row's
 _JUMP = 7.0  # sigma; of a megapixel's segments one in 10^8 by chance
 _LEAST_STREAKS = 3
 _ROWS_HIGH, _COLUMNS_HIGH = 12.0, 24.0  # px: slower changes are shading or the specimen
+_LONGEST_PERIOD = 20.0  # rows: mains at 1 to 10 ms a row; what swings slower is the specimen
 _RIPPLE_SEEN = 0.2  # of the noise's sigma: the eye sees a line's common shift below one pixel's
 _RIPPLE_SHARE = 0.015  # of the contrast
 
@@ -57,7 +58,8 @@ def measure_quality(
     ruler : lengths of the image itself stay in px, whatever the scale.
     """
     del ruler  # the picture's own pixels are its measure
-    values = specimen.astype(np.float32)
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold is left out below
+        values = specimen.astype(np.float32)
     values = np.where(np.isfinite(values), values, np.float32(0))
     scale = Scale(noise_sigma(values), contrast_of(values), _whole(specimen))
     measured = [
@@ -196,7 +198,8 @@ def _saturation(specimen: Array) -> list[Measurement]:
         if limit is None or extreme != limit:
             # Short of the type's limit, only a heap of pixels on the last level tells clipping.
             step = (float(high) - float(low)) / 256
-            near = np.abs(specimen.astype(np.float32) - np.float32(extreme)) < 2 * step
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond 32 bits is not near
+                near = np.abs(specimen.astype(np.float32) - np.float32(extreme)) < 2 * step
             if share < max(_HEAP, 0.5 * float(near.mean())):
                 share = 0.0
         result.append(
@@ -206,8 +209,8 @@ def _saturation(specimen: Array) -> list[Measurement]:
                 "1",
                 1 / specimen.size,
                 f"pixels at the {name}est grey level, where that is the type's limit or holds "
-                "a thousandth of them and half of what lies within two levels in 256 of it; without "
-                "the databar",
+                "a thousandth of them and half of what lies within two levels in 256 of it; the "
+                "databar left out",
                 _FEATURE,
                 f"art_saturation: clipped {name}; area fractions by grey are invalid; change "
                 "gain or offset and take it again"
@@ -259,13 +262,11 @@ def _ripple(values: Array, scale: Scale, lines: str) -> Measurement:
     turned = values if lines == "row" else values.T
     rms, period = ripple(turned, _ROWS_HIGH if lines == "row" else _COLUMNS_HIGH)
     least = max(_RIPPLE_SEEN * scale.noise, _RIPPLE_SHARE * scale.contrast)
-    if rms <= least or (lines == "row" and period is None):
-        note = ""  # rows that differ without a period are layers, or streaks, told above
+    if rms <= least:
+        note = ""
     elif lines == "row":
-        note = (
-            f"art_line_noise: rows swing, period {period:.1f} rows; look for mains fields, ground "
-            "loops and vibration, and take it again"
-        )
+        # Rows that differ without a period are layers, or streaks, told above.
+        note = "" if period is None or period > _LONGEST_PERIOD else _mains(period)
     else:
         note = (
             "art_curtaining: upright streaks; mill again from another side or with less current, "
@@ -280,6 +281,13 @@ def _ripple(values: Array, scale: Scale, lines: str) -> Measurement:
         f"slower than {6 * (_ROWS_HIGH if lines == 'row' else _COLUMNS_HIGH):g} px removed",
         _FEATURE,
         note,
+    )
+
+
+def _mains(period: float) -> str:
+    return (
+        f"art_line_noise: rows swing, period {period:.1f} rows; look for mains fields, ground "
+        "loops and vibration, and take it again"
     )
 
 
