@@ -245,6 +245,9 @@ def test_the_literature_is_asked_in_one_bounded_line() -> None:
     assert line.startswith("Why did it break? pore or bubble float glass word")
     assert len(line) <= 600
     assert literature_query("", Sample(), Measurements()) == "defects of glass seen under the SEM"
+    # Crystals and inclusions are measured on many a micrograph of something else.
+    more = Measurements((Measurement("inclusion_count", 3.0, "1", None, "m", "inclusion"),))
+    assert literature_query("", Sample(), more) == "defects of glass seen under the SEM"
 
 
 def test_a_sample_of_the_material_alone_gives_basic_context() -> None:
