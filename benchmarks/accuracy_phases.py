@@ -240,10 +240,10 @@ def artefacts(first: int, number: int) -> Iterable[str]:
 
 def speed() -> Iterable[str]:
     rng = np.random.default_rng(0)
-    plan = Plan(features=("phase_sep_droplet",), size=(512, 768), databar=False, bits=8)
+    plan = Plan(features=("nanopore_network",), size=(512, 768), databar=False, bits=8)
     for name, grey in (
         ("noise", np.clip(rng.normal(128, 8, (1024, 1536)), 0, 255).astype(np.uint8)),
-        ("droplets", np.tile(specimen_of(generate(1001, plan=plan)), (2, 2))),
+        ("two phases", np.tile(specimen_of(generate(1001, plan=plan)), (2, 2))),
     ):
         field = regions.flatten(grey)
         for step, run in (
