@@ -99,7 +99,7 @@ def main() -> int:
     if not folder:
         print("GLASSVIEW_REAL_MICROGRAPHS says no folder", file=sys.stderr)
         return 2
-    names = ("crack", "Otsu", "crack ±3", "precision", "recall", "Otsu ±3")
+    names: tuple[str, ...] = ("crack", "Otsu", "crack ±3", "precision", "recall", "Otsu ±3")
     names += ("in oxide", "precision", "recall", "Otsu", "oxide", "Otsu")
     print(f"{'':36}" + "".join(f"{name:>10}" for name in names))
     rows = []

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 Array = np.ndarray[Any, Any]
+_masked_median: Any = np.ma.median  # NumPy states no types of it
 
 _COLUMNS, _ROWS = 128, 384  # cells, about, on which borders are looked for
 _HALF = 5  # cells above and below whose means are compared
@@ -216,7 +217,7 @@ def _levels(groups: Array, y: Array, other: Array, side: int) -> Array:
     values = groups[
         np.clip(np.rint(rows).astype(int), 0, len(groups) - 1), np.arange(len(y))[:, None]
     ]
-    level = np.ma.median(np.ma.array(values, mask=~inside), axis=1)
+    level = _masked_median(np.ma.array(values, mask=~inside), axis=1)
     known = np.asarray(level.filled(np.nan), float)
     if np.isnan(known).any():
         good = np.flatnonzero(~np.isnan(known))

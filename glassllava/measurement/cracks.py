@@ -33,7 +33,7 @@ _SLENDER = 6.0  # least length over width
 _SHORT, _REACHING = 120.0, 0.75  # px; of its length that a short line must reach
 _ROUGH = 6.0  # px: smoothed by so much more, a line loses its bends
 _SURE = 4.0  # noise sigmas: a shallower arm is in doubt
-_LEFT = 0.03  # of the length
+_LEFT = 0.07  # of the length
 _FEW = 10
 _MOST_POINTS = 64
 _FLOOR = 3.0  # px
@@ -143,7 +143,7 @@ def _length_spread(lines: Sequence[Line]) -> float:
     """What is uncertain of the length of lines together, px, k = 2.
 
     The bends that smoothing takes or leaves; arms that are lost with the threshold moved by one
-    noise sigma; half of what was bridged; an end to about two pixels; and three parts in a
+    noise sigma; half of what was bridged; an end to about two pixels; and seven parts in a
     hundred for the pixels of the skeleton and for ends that fade, which is what lines of known
     length left unexplained.
     """
