@@ -45,7 +45,8 @@ class Region:
 class Measurement:
     """One quantity of one feature.
 
-    `uncertainty` is absolute, in `unit`, at k = 2; None where a part of it is unknown.
+    `uncertainty` is absolute, in `unit`, at k = 2; None where a part of it is unknown. Where that
+    part is the ruler's alone, `of_image` is what the image gives, likewise.
     """
 
     quantity: str
@@ -55,6 +56,7 @@ class Measurement:
     method: str
     feature: str
     note: str = ""
+    of_image: float | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:
@@ -104,36 +106,42 @@ _SCALES: dict[str, tuple[tuple[float, float, str], ...]] = {
     "1/px": ((0.0, 1e-3, "/kpx"),),
     "1/px2": ((0.0, 1e-6, "/Mpx"),),
 }
+_NAMES = {"grey": "grey levels"}
 _GROUPED_FROM = 10_000
 _POWER_OF_TEN = re.compile(r"e-0*(\d+)")
 
 
-def in_words(value: float, unit: str, digits: int = 3) -> str:
+def in_words(value: float, unit: str, digits: int = 3, beside: float | None = None) -> str:
     """`value` as a person writes it: 2.5e-6, "m" -> "2.5 µm"; 4.74e11, "1/m2" -> "474 000 /mm²".
 
-    Counts and pixels keep every digit before the point; the rest is rounded to `digits`.
+    Counts and pixels keep every digit before the point; the rest is rounded to `digits`; angles
+    are told in degrees. `beside` is the value whose multiple of the unit is taken: what is told
+    with another reads best in the other's.
     """
+    if unit == "rad":
+        return f"{round(math.degrees(value), 1) + 0.0:g}°"
     if unit not in _SCALES:
         number = _number(value if abs(value) >= 10**digits else _rounded(value, digits), digits)
-        return number if unit == "1" else f"{number} {unit}"
+        return number if unit == "1" else f"{number} {_NAMES.get(unit, unit)}"
     value = _rounded(value, digits)
+    leading = value if beside is None else _rounded(beside, 3)
     # A hair of grace: 1e-6 that was computed may lie below itself.
     scale, name = next(
         (scale, name)
         for least, scale, name in _SCALES[unit]
-        if abs(value) >= least * (1 - 1e-9) or least == 0
+        if abs(leading) >= least * (1 - 1e-9) or least == 0
     )
     return f"{_number(_rounded(value / scale, digits), digits)} {name}"
 
 
 def measured_in_words(measurement: Measurement) -> str:
-    """A value with its uncertainty, for people: "2.51 µm ± 98 nm", "6.38 × 10⁻⁵"."""
+    """A value with its uncertainty, for people: "2.51 µm ± 0.098 µm", "6.38 × 10⁻⁵"."""
     if not math.isfinite(measurement.value):
         return "not known"
     words = in_words(measurement.value, measurement.unit)
     if measurement.uncertainty and math.isfinite(measurement.uncertainty):
         # Two digits of an uncertainty are all that it can mean.
-        words += f" ± {in_words(measurement.uncertainty, measurement.unit, 2)}"
+        words += f" ± {in_words(measurement.uncertainty, measurement.unit, 2, measurement.value)}"
     return _POWER_OF_TEN.sub(
         lambda power: " × 10⁻" + power[1].translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")),
         words,

@@ -124,26 +124,23 @@ class Ruler:
         """A measurement of `value` px, px², 1/px or 1/px², in metres where there is a scale.
 
         `spread` is the part of the uncertainty that the image gives (absolute, px, k = 2). The
-        ruler's own joins it; where either is unknown, so is the whole, and the note says what
+        ruler's own joins it; where that is unknown, so is the whole, and `of_image` keeps what
         is known.
         """
         scale = self.metres_per_pixel
         if scale is None or self.pixel_size is None:
-            uncalibrated = "no scale: in pixels"
-            note = f"{note}; {uncalibrated}" if note else uncalibrated
             return Measurement(quantity, value, _PIXEL_UNITS[power], spread, method, feature, note)
         factor = scale**power
         of_ruler = self.pixel_size.uncertainty
         if of_ruler is not None:
             # A length in no direction takes half of what is down the image.
             of_ruler = math.hypot(of_ruler, 0.5 * self.tilt.uncertainty)
-        uncertainty: float | None = None
+        uncertainty = of_image = None
         if spread is not None and of_ruler is not None:
             uncertainty = math.hypot(spread * factor, abs(power) * of_ruler * value * factor)
-        elif spread is not None and value:
-            share = float(f"{100 * spread / abs(value):.2g}")
-            part = f"±{share:g} % (k = 2) without the ruler's part, which is unknown"
-            note = f"{note}; {part}" if note else part
+        elif spread is not None:
+            of_image = spread * factor
+        unit = _METRE_UNITS[power]
         return Measurement(
-            quantity, value * factor, _METRE_UNITS[power], uncertainty, method, feature, note
+            quantity, value * factor, unit, uncertainty, method, feature, note, of_image
         )

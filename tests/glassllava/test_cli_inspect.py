@@ -130,3 +130,18 @@ def test_one_pixel_is_read_and_not_measured(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["measurements"] == []
     assert any("too few" in warning for warning in told["warnings"])
+
+
+def test_measure_tells_families_once_and_what_the_ruler_leaves_open(thermo, capsys):
+    assert main(["measure", str(thermo)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\n  pore\n") == 1
+    row = next(line for line in text.splitlines() if "equivalent diameter max" in line)
+    assert row.endswith(" *")  # ± by the image alone: the file does not say how exact it is
+    assert "the file does not state how exact its scale is" in text
+    assert text.count("few: 2 only") == 1
+    assert main(["measure", str(thermo), "--pixel-size", "2.5 nm ± 1 %"]) == 0
+    text = capsys.readouterr().out
+    row = next(line for line in text.splitlines() if "equivalent diameter max" in line)
+    assert "±" in row
+    assert "*" not in text

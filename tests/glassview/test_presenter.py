@@ -180,7 +180,7 @@ def test_what_was_not_seen_is_told_without_certainty(
 
 def test_measurements_read_like_sentences() -> None:
     length = Measurement("pore_equivalent_diameter_median", 2.1e-6, "m", 1e-7, "circle", "pore")
-    assert evidence.measurement_words(length) == "Equivalent diameter median 2.1 µm ± 100 nm"
+    assert evidence.measurement_words(length) == "Equivalent diameter median 2.1 µm ± 0.1 µm"
     count = Measurement("pore_area_fraction", 0.0214, "1", 0.00435, "counted", "pore")
     assert evidence.measurement_words(count) == "Area fraction 0.0214 ± 0.0043"
 

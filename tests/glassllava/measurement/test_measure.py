@@ -192,7 +192,7 @@ def test_without_a_scale_lengths_are_in_pixels_and_the_ruler_refuses():
     found = measure(record(picture), picture)
     by_quantity = {m.quantity: m for m in found.measurements}
     assert by_quantity["pore_equivalent_diameter_max"].unit == "px"
-    assert "no scale" in by_quantity["pore_equivalent_diameter_max"].note
+    assert any("No trustworthy scale" in note for note in found.notes)
     assert by_quantity["pore_number_density"].unit == "1/px2"
     with pytest.raises(Uncalibrated, match="no trustworthy scale"):
         Ruler(None).metres(3)
@@ -204,7 +204,10 @@ def test_an_unknown_part_makes_the_uncertainty_unknown():
     one = known.measurement("d", 100.0, 4.0, "m", "pore")
     assert one.value == pytest.approx(2e-7)
     assert one.uncertainty == pytest.approx(2e-7 * 0.05)  # 3 % and 4 % together
-    assert unknown.measurement("d", 100.0, 4.0, "m", "pore").uncertainty is None
+    without = unknown.measurement("d", 100.0, 4.0, "m", "pore")
+    assert without.uncertainty is None
+    assert without.of_image == pytest.approx(8e-9)  # what the image gives is not lost
+    assert one.of_image is None
     assert known.measurement("n", 1.0, 0.0, "m", "pore", power=-2).uncertainty == pytest.approx(
         0.06 / 4e-18
     )

@@ -50,8 +50,8 @@ def test_no_length_is_written_with_an_exponent(exponent: int, digits: int) -> No
 @pytest.mark.parametrize(
     ("value", "unit", "uncertainty", "words"),
     [
-        (2.514e-6, "m", 98e-9, "2.51 µm ± 98 nm"),
-        (1.5e-6, "m", 100.4e-9, "1.5 µm ± 100 nm"),
+        (2.514e-6, "m", 98e-9, "2.51 µm ± 0.098 µm"),
+        (1.5e-6, "m", 100.4e-9, "1.5 µm ± 0.1 µm"),
         (6.38e-5, "1", None, "6.38 × 10⁻⁵"),
         (6.38e-5, "1", 1.2e-6, "6.38 × 10⁻⁵ ± 1.2 × 10⁻⁶"),
         (12.0, "1", 0.0, "12"),
