@@ -82,6 +82,10 @@ class _Rows:
         return bool(apart > 0.1 * self.away.max())
 
 
+_NEAR = 40  # rows over the edge that it is compared with
+_BREAK = 2.5  # times the change from row to row there; noise alone varies by some hundredths
+
+
 def first_row_wanted(height: int) -> int:
     """From which row on `find` wants the pixels of a picture of `height` rows."""
     return max(0, int(height * (1 - COVER)) - _MARGIN)
@@ -107,6 +111,13 @@ def find(rows: Array, height: int) -> Databar | None:
     """
     tall = _tall(rows[::-1], height)
     return None if tall is None else Databar(height - tall, tall, "pixels")
+
+
+def starts_at(rows: Array, row: int) -> bool:
+    """Whether the picture changes over the upper edge of `row` as it does nowhere close by."""
+    first = max(0, row - _NEAR)
+    changes = np.abs(np.diff(rows[first : row + 1].astype(np.float32), axis=0)).mean(axis=1)
+    return len(changes) > 2 and bool(changes[-1] > _BREAK * np.median(changes[:-1]))
 
 
 def find_caption(rows: Array, height: int) -> Databar | None:

@@ -90,8 +90,9 @@ class Header:
 class VendorReading:
     """What one vendor's reader understood.
 
-    `databar_known` is True if the header says whether there is a databar, so that the pixels
-    need not be asked. `void` is the reason why none of its candidates may be the ruler, if any.
+    `databar_known` is True if the header says whether this image has a databar, so that the pixels
+    need not be asked; a `databar` without it is one that the header tells of, and that may have
+    been cut off since. `void` is the reason why none of its candidates may be the ruler, if any.
     """
 
     candidates: tuple[PixelSize, ...] = ()

@@ -72,6 +72,7 @@ _MOST_OTHERS = 16
 _TOO_SMALL = 64
 #: Pixels up to which a whole frame is decoded to look for a caption at its top.
 _SOON_DECODED = 8_000_000
+_ALIKE_ROWS = 4  # a databar that is seen is the one that a header tells of
 _LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 _TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -126,8 +127,13 @@ def read_micrograph(
         )
     strip = next((reading.databar for reading in readings if reading.databar), None)
     is_told = any(reading.databar_known for reading in readings)
-    if with_databar and strip is None and not is_told:
-        strip = _databar_in_pixels(path, kind, chosen)
+    if with_databar and not is_told:
+        said, strip = strip, _databar_in_pixels(path, kind, chosen, strip)
+        if said is not None and strip != said:
+            warnings.append(
+                f"The header tells of a databar of {said.height} rows, and the image has none "
+                "there: it may have been cut off since"
+            )
     metadata = {key: text for reading in readings for key, text in reading.metadata.items()}
     return Micrograph(
         path=path,
@@ -311,9 +317,10 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
     return []
 
 
-def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:
+def _databar_in_pixels(path: Path, kind: str, page: Page, said: Databar | None) -> Databar | None:
+    """The databar that is seen, or the one that a header `said`, where the image bears it out."""
     if page.bit_depth == 1:
-        return None
+        return said
     # A caption at the top is looked for where the whole frame is soon decoded.
     whole = page.width * page.height <= _SOON_DECODED
     first = 0 if whole else databar_in_pixels.first_row_wanted(page.height)
@@ -321,6 +328,11 @@ def _databar_in_pixels(path: Path, kind: str, page: Page) -> Databar | None:
     rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first, every))
     below = rows[databar_in_pixels.first_row_wanted(page.height) - first :]
     found = databar_in_pixels.find(below, page.height)
+    if said is not None and (
+        (found is not None and abs(found.top - said.top) <= _ALIKE_ROWS)
+        or (said.top > first and databar_in_pixels.starts_at(rows, said.top - first))
+    ):
+        return said
     if found is None and whole:
         above = rows[: databar_in_pixels.rows_wanted(page.height)]
         found = databar_in_pixels.find_caption(above, page.height)

@@ -99,7 +99,8 @@ def read(header: Header) -> VendorReading:
             software=said(text("instrument/softwareVersion")),
         ),
         databar=strip(header, rows),
-        databar_known=rows is not None and 0 <= rows <= header.height // 2,
+        # How high the image was is not told: a strip may have been cut off since.
+        databar_known=rows == 0,
         metadata={f"{TAG} {path}": words for path, words in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}".strip() for field, place in _PLACES.items()},
     )

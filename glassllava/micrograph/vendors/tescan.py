@@ -152,7 +152,8 @@ def _understood(
             or when(main.get("Date"), "%Y-%m-%d"),
         ),
         databar=None if void else strip(header, rows),
-        databar_known=not void and rows is not None and 0 <= rows <= header.height // 2,
+        # How high the image was is not told: a strip may have been cut off since.
+        databar_known=not void and rows == 0,
         void=void,
         warnings=tuple(warnings),
         metadata=flat(parts),

@@ -326,6 +326,19 @@ def test_a_tescan_image_of_another_width_than_its_header_describes(tmp_path):
     assert any("describes 512 columns" in warning for warning in found.warnings)
 
 
+def test_a_databar_that_was_cut_off_since_takes_no_specimen_with_it(tmp_path):
+    """TESCAN's header tells how high the bar is, and not how high the image was."""
+    tag = built.tescan_tag(built.tescan_main(strip=40), built.tescan_column())
+    whole = write.with_databar(write.specimen(), 40)
+    path = write.write_tiff(tmp_path / "a.tif", whole, {50431: (write.BYTE, tag)})
+    found = read_micrograph(path)
+    assert (found.databar.top, found.databar.source) == (192, "tag")
+    write.write_tiff(path, write.specimen(), {50431: (write.BYTE, tag)})
+    found = read_micrograph(path)
+    assert found.databar is None
+    assert any("may have been cut off since" in warning for warning in found.warnings)
+
+
 def test_operators_are_kept_in_the_metadata_and_nowhere_else(tmp_path):
     """Trap 12: names of people are not in records and reports."""
     sections = write.thermo_sections(256, 192, 2.5e-9)
