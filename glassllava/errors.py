@@ -45,7 +45,9 @@ class GlassError(Exception):
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
         remedy = f" {self.remedy}" if self.remedy else ""
-        return f"{where}{self.what}.{remedy}"
+        told = f"{where}{self.what}.{remedy}"
+        # Names of files are anyone's: no terminal shall obey them.
+        return "".join(sign if sign.isprintable() or sign == "\n" else "·" for sign in told)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Worker processes hand errors back: keyword-only arguments do not survive plain pickling.

@@ -32,7 +32,7 @@ def inspection(micrograph: Micrograph, drawn: DrawnScale | None = None) -> str:
     rows: list[Row] = [*_file_rows(micrograph), *_scale_rows(micrograph)]
     rows += _offer_rows(drawn)
     rows += [*_beam_rows(micrograph), *_instrument_rows(micrograph)]
-    lines = [str(micrograph.path), *_table(rows)]
+    lines = [_clean(str(micrograph.path), 4096), *_table(rows)]
     if len(micrograph.pages) > 1:
         lines += ["", "pages (choose one with --page N)"]
         lines += _table(
@@ -147,7 +147,7 @@ def _instrument_rows(micrograph: Micrograph) -> Iterable[Row]:
 
 def measurements(micrograph: Micrograph, measured: Measurements) -> str:
     """Each family under its name; what its rows have in common is said once, under them."""
-    lines = [str(micrograph.path), *_table([*_scale_rows(micrograph)][:1])]
+    lines = [_clean(str(micrograph.path), 4096), *_table([*_scale_rows(micrograph)][:1])]
     families = [
         (feature, list(rows))
         for feature, rows in groupby(measured.measurements, lambda m: m.feature)
@@ -208,9 +208,9 @@ def _warned(warnings: Iterable[str]) -> list[str]:
     return [f"  ! {_clean(text)}" for text in warnings]
 
 
-def _clean(text: str) -> str:
-    """No control characters of a hostile header on a terminal, and no endless line."""
-    return "".join(sign if sign.isprintable() else "·" for sign in text[:200])
+def _clean(text: str, most: int = 200) -> str:
+    """No control characters of a hostile header or name on a terminal, and no endless line."""
+    return "".join(sign if sign.isprintable() else "·" for sign in text[:most])
 
 
 def _si(value: float | None, unit: str) -> str | None:

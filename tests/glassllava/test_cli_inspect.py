@@ -145,3 +145,13 @@ def test_measure_tells_families_once_and_what_the_ruler_leaves_open(thermo, caps
     row = next(line for line in text.splitlines() if "equivalent diameter max" in line)
     assert "±" in row
     assert "*" not in text
+
+
+def test_names_of_files_are_not_obeyed_by_a_terminal(tmp_path, capsys):
+    path = write.write_tiff(tmp_path / "a\x1b[31mb\u202e.tif", write.specimen())
+    assert main(["inspect", "--fast", str(path)]) == 0
+    assert main(["inspect", str(path.with_name("gone\x1b[31m.tif"))]) == 2
+    told = "".join(capsys.readouterr())
+    assert "a·[31mb·.tif" in told
+    assert "gone·[31m.tif" in told
+    assert "\x1b" not in told
