@@ -4,7 +4,9 @@ Both run on one virtual X server (Xvfb) with software rendering, on the same fil
 lives in an environment of its own, under --cache, and opens the file as its users do, by
 `viewer.open(path)` and by `napari FILE`. "On the screen" is judged from outside, alike for both:
 the frame buffer of the X server is watched until the picture's noise fills the middle of it.
-Run: `python benchmarks/large_files.py --cache FOLDER [--repeats 5]` (Linux, with Xvfb).
+One file of more than 400 lines: it starts itself as the child on both sides, and in napari's
+environment nothing of ours can be imported.
+Run: `python -m benchmarks.large_files --cache FOLDER [--repeats 5]` (Linux, with Xvfb).
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def look(
 
 
 def with_databar(picture: Picture) -> Picture:
-    """The picture with the databar that stands in its pixels; itself where there is none.
+    """The picture with what its pixels say of a databar; itself where that is nothing new.
 
     Raises
     ------
@@ -209,9 +209,9 @@ def with_databar(picture: Picture) -> Picture:
     chosen = before.pixel_size and before.pixel_size.source in ("typed", "read_bar")
     typed = before.pixel_size if chosen else None
     found = reading.read_micrograph(before.path, before.page, pixel_size=typed, with_hash=False)
-    if found.databar is None:
+    if (found.databar, found.warnings) == (before.databar, before.warnings):
         return picture
-    micrograph = replace(before, databar=found.databar)
+    micrograph = replace(before, databar=found.databar, warnings=found.warnings)
     shown, counts, span = _contrast(picture.pixels, micrograph)
     return replace(picture, micrograph=micrograph, shown=shown, counts=counts, span=span)
 
@@ -328,7 +328,7 @@ def _means(grey: Array, step: int) -> Array:
 
 
 def typed_pixel_size(text: str) -> PixelSize | None:
-    """A pixel size as a person types it, "12.5 nm"; None for an empty text.
+    """A pixel size as a person types it, "12.5 nm", or "8" for 8 nm; None for an empty text.
 
     Raises
     ------
@@ -336,12 +336,12 @@ def typed_pixel_size(text: str) -> PixelSize | None:
     """
     from glassllava.micrograph import header
 
-    if not text.strip():
+    text = text.strip()
+    if not text:
         return None
-    value, unit = header.quantity(text.replace(",", "."))
-    size = header.pixel_size(header.metres(value, unit or "nm"), "typed", "in the desktop")
-    if size is None:
+    try:
+        return header.typed_pixel_size(f"{text} nm" if text.isdecimal() else text)
+    except BadInput as error:
         raise BadInput(
-            f"'{text.strip()[:60]}' is not a pixel size", remedy="Write it as 12.5 nm or 0.2 µm."
-        )
-    return size
+            f"'{text[:60]}' is not a pixel size", remedy="Write it as 12.5 nm or 0.2 µm ± 1 %."
+        ) from error

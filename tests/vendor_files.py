@@ -191,6 +191,7 @@ _HITACHI = {
     "acquired": "2021-03-12T14:05:06",
 }
 _PHENOM = {
+    "says": "how large",
     "pixel_m": 1.25e-8,
     "source": "vendor_tag",
     "voltage_v": 15000.0,
@@ -436,13 +437,14 @@ WRITTEN = (
             "magnification": 12000.0,
             "acquired": "2021-03-12T14:05:00",
             "page": 1,
+            "says": "how large",
         },
     ),
     Written(
         "Olympus SIS",
         "tag beside the preview",
         _tag_beside_the_preview,
-        {"pixel_m": 2.5e-9, "source": "vendor_tag", "page": 1},
+        {"pixel_m": 2.5e-9, "source": "vendor_tag", "page": 1, "says": "how large"},
     ),
     Written(
         "OpenFIBSEM",
@@ -470,13 +472,16 @@ WRITTEN = (
         {"pixel_m": None, "says": ("resized", "ion beam")},
     ),
     Written(
-        "DigitalMicrograph", "nanometres", tiff(_DM), {"pixel_m": 2.5e-9, "source": "vendor_tag"}
+        "DigitalMicrograph",
+        "nanometres",
+        tiff(_DM),
+        {"pixel_m": 2.5e-9, "source": "vendor_tag", "says": "how large"},
     ),
     Written(
         "DigitalMicrograph",
         "micrometres in latin-1",
         tiff(_DM | {65003: "µm".encode("latin-1"), 65004: "µm".encode("latin-1")}),
-        {"pixel_m": 2.5e-6},
+        {"pixel_m": 2.5e-6, "says": "how large"},
     ),
     Written(
         "DigitalMicrograph",

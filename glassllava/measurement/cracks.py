@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from glassllava.measurement.lines import Line, middle_of, widths_of
+from glassllava.measurement.lines import Line, middle_of, orientation, widths_of
 from glassllava.measurement.profiles import sharpened
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_REGIONS
@@ -116,22 +116,7 @@ def measure_cracks(
             feature,
         )
     )
-    weights = lengths / lengths.sum()
-    doubled = sum(
-        weight * np.exp(2j * line.direction) for weight, line in zip(weights, lines, strict=True)
-    )
-    if abs(doubled) >= 0.5:
-        result.append(
-            Measurement(
-                "crack_orientation",
-                float(np.angle(doubled) / 2),
-                "rad",
-                None,
-                f"mean direction of {seen}, weighted by length, anticlockwise from the rows; "
-                f"alignment {abs(doubled):.2f} of 1",
-                feature,
-            )
-        )
+    result += orientation(feature, [line.direction for line in lines], lengths, seen)
     regions = [
         _region(line, shape, top, number)
         for number, line in enumerate(lines[:MOST_REGIONS], start=1)

@@ -16,6 +16,7 @@ import numpy as np
 
 from glassllava.measurement import profiles, ridges, traces
 from glassllava.measurement.profiles import Across
+from glassllava.measurement.quantities import Measurement
 from glassllava.measurement.regions import Blob, Field
 from glassllava.measurement.traces import Arm
 
@@ -25,6 +26,7 @@ _SHORTEST_ARM = 12.0  # px: what is shorter and hangs on nothing is noise
 _LEAST_DIP = 2.0  # noise sigmas against the lower side, mean along an arm
 _LEAST_SHARE = 0.2  # of the depth against the other side
 _WIDE, _STUB = 8.0, 2.0  # px; a wide arm shorter than so many widths is a body, no line
+_LEAST_ALIGNED = 0.5  # of 1: less is no direction
 _FLAT = 20.0  # px along a row: longer and straight is the scan
 _SWAY = 0.015  # of its length
 
@@ -190,3 +192,19 @@ def _dips(every: Sequence[Across], sign: int) -> tuple[list[float], list[float],
 def _is_scan(arm: Arm) -> bool:
     length = arm.length()
     return length >= _FLAT and float(np.ptp(arm.points[:, 1])) <= max(1.0, _SWAY * length)
+
+
+def orientation(
+    feature: str, directions: Sequence[float], lengths: Array, seen: str
+) -> list[Measurement]:
+    """The mean direction, weighted by length; none where the lines lie all ways."""
+    # Doubled, since a line has no head: 0 and π are one direction.
+    mean = np.sum(lengths / lengths.sum() * np.exp(2j * np.asarray(directions)))
+    if abs(mean) < _LEAST_ALIGNED:
+        return []
+    method = (
+        f"mean direction of {seen}, weighted by length, anticlockwise from the rows; "
+        f"alignment {abs(mean):.2f} of 1"
+    )
+    angle = float(np.angle(mean) / 2)
+    return [Measurement(f"{feature}_orientation", angle, "rad", None, method, feature)]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from glassllava.measurement.lines import Line, Trace, middle_of, widths_of
+from glassllava.measurement.lines import Line, Trace, middle_of, orientation, widths_of
 from glassllava.measurement.profiles import sharpened
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_REGIONS
@@ -276,22 +276,7 @@ def measure_scratches(
         ),
     ]
     result += _width(scratches, lengths, ruler, seen, note)
-    weights = lengths / lengths.sum()
-    doubled = sum(
-        weight * np.exp(2j * run.direction) for weight, run in zip(weights, scratches, strict=True)
-    )
-    if abs(doubled) >= 0.5:
-        result.append(
-            Measurement(
-                "scratch_orientation",
-                float(np.angle(doubled) / 2),
-                "rad",
-                None,
-                f"mean direction of {seen}, weighted by length, anticlockwise from the rows; "
-                f"alignment {abs(doubled):.2f} of 1",
-                feature,
-            )
-        )
+    result += orientation(feature, [run.direction for run in scratches], lengths, seen)
     regions = [
         _region(run, shape, top, number)
         for number, run in enumerate(scratches[:MOST_REGIONS], start=1)

@@ -34,6 +34,9 @@ ION = (
 #: or coarser than a millimetre is a broken header.
 SMALLEST_PIXEL_M = 1e-12
 LARGEST_PIXEL_M = 1e-3
+#: A databar under the image is at most this share of it.
+MOST_DATABAR = 0.35
+_LONGEST_PIXEL = 5.0  # times its width: a line scan is at most some times coarser down than across
 
 _METRES: Mapping[str, float] = {
     "fm": 1e-15,
@@ -81,6 +84,8 @@ class Header:
     software: str = ""
     texts: Mapping[int, str] = field(default_factory=dict)
     resolution: tuple[float, float] | None = None
+    #: 2 and 3 say that `resolution` is per inch and per centimetre; 1 that it is per what else.
+    resolution_unit: int = 1
     blobs: Mapping[int, bytes] = field(default_factory=dict)
     numbers: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     reach: Callable[[int, int], bytes] = _nothing
@@ -100,6 +105,8 @@ class VendorReading:
     instrument: Instrument = field(default_factory=Instrument)
     databar: Databar | None = None
     databar_known: bool = False
+    #: False where the header does not say how large its image was: nothing shows a resized one.
+    is_vouched: bool = True
     void: str = ""
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +132,8 @@ def typed_pixel_size(text: str) -> PixelSize:
     BadInput : where it is no length, or none that a micrograph's pixel can have.
     """
     length, _, tolerance = text.replace("+/-", "±").replace("+-", "±").partition("±")
+    # A comma before three digits may part thousands: it is left, and the text is no length.
+    length = re.sub(r"(?<!\d)0,(?=\d)|(?<=\d),(?=\d{1,2}(?!\d)|\d{4})", _with_point, length)
     value, unit = quantity(length)
     unit = re.sub(r"\s*(?:/|per)\s*(?:px|pixel)$", "", unit)
     size = pixel_size(metres(value, unit), "typed", "typed by the person")
@@ -138,6 +147,10 @@ def typed_pixel_size(text: str) -> PixelSize:
             remedy='Write a number and its unit, for example "2.5 nm" or "0.1 um ± 1 %".',
         )
     return size
+
+
+def _with_point(comma: re.Match[str]) -> str:
+    return comma[0].replace(",", ".")
 
 
 def _tolerance(text: str, value_m: float, unit: str) -> float | None:
@@ -209,11 +222,16 @@ def pixel_size(
 ) -> PixelSize | None:
     """A pixel size if `value_m` can be one, else None.
 
-    `value_y_m` is kept only where it differs by more than 0.1 %: the pixels are not square.
+    `value_y_m` is kept only where it differs by more than 0.1 %: the pixels are not square. Where
+    it is more than `_LONGEST_PIXEL` times the other, one of both is in a wrong unit.
     """
     if not is_plausible(value_m):
         return None
     assert value_m is not None
+    if value_y_m and is_plausible(value_y_m):
+        longer, shorter = max(value_m, value_y_m), min(value_m, value_y_m)
+        if longer > _LONGEST_PIXEL * shorter:
+            return None
     if (
         not is_plausible(value_y_m)
         or value_y_m is None
@@ -268,6 +286,20 @@ def finite(value: float) -> float | None:
 def whole(value: float | None) -> int | None:
     """A count of frames or lines: a whole number from 1 to a million."""
     return int(value) if value is not None and 1 <= value < 1e6 else None
+
+
+def resized(header: Header, columns: float | None, rows: float | None) -> str:
+    """Why the image at hand is not the one of `columns` × `rows` px that was scanned, or "".
+
+    More rows than scanned may be a databar; fewer, and any other width, are another image.
+    """
+    if (not columns or int(columns) == header.width) and (not rows or int(rows) <= header.height):
+        return ""
+    described = " × ".join(f"{side:.0f}" for side in (columns, rows) if side)
+    return (
+        f"the header describes {described} pixels and the image has "
+        f"{header.width} × {header.height}: it was resized or cropped after the scan"
+    )
 
 
 def strip(header: Header, rows: float | None) -> Databar | None:

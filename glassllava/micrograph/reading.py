@@ -19,7 +19,7 @@ from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar as databar_in_pixels
 from glassllava.micrograph import picture, sidecars, tiff, tiff_pixels, trust
 from glassllava.micrograph.contrast import display_range, to_8bit
-from glassllava.micrograph.header import MAX_ENTRIES, Header, VendorReading, unbranded
+from glassllava.micrograph.header import MAX_ENTRIES, MOST_DATABAR, Header, VendorReading, unbranded
 from glassllava.micrograph.record import (
     BeamSettings,
     Databar,
@@ -132,7 +132,7 @@ def read_micrograph(
         if said is not None and strip != said:
             warnings.append(
                 f"The header tells of a databar of {said.height} rows, and the image has none "
-                "there: it may have been cut off since"
+                "there: it may have been cut off since, or the image stretched; check the scale"
             )
     metadata = {key: text for reading in readings for key, text in reading.metadata.items()}
     return Micrograph(
@@ -284,7 +284,7 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
     """What another page says of the chosen one, where that has no scale of its own.
 
     Olympus writes its tag beside the preview or beside the data. The scale holds for pages of one
-    width, since a databar only adds rows; from a page of another width it is shown and not used.
+    width that differ by the rows of a databar at most; from any other it is shown and not used.
     The detector is a page's own, so that it is not taken over.
     """
     others = {
@@ -293,7 +293,8 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
         if index != chosen.index and (header.texts or header.blobs or header.numbers)
     }
     for index, header in list(others.items())[:_MOST_OTHERS]:
-        is_same = header.width == chosen.width
+        over = abs(header.height - chosen.height)
+        is_same = header.width == chosen.width and over <= MOST_DATABAR * chosen.height
         # The vendors compare the sizes that they describe with those of the chosen page.
         seen_as = replace(header, width=chosen.width, height=chosen.height, description="")
         found = [reading for reading in _read_by_vendors(seen_as) if reading.candidates]

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from glassllava.micrograph.header import Header, VendorReading
+from glassllava.micrograph.header import MOST_DATABAR, Header, VendorReading
 from glassllava.micrograph.texts import decoded
 from glassllava.micrograph.vendors import hitachi, jeol, tescan
 
 #: A side-car has some kilobytes.
 MAX_BYTES = 1_000_000
 _START = 4_000
-#: A databar under the image, which the side-car's rows do not count, is at most this share of it.
-_MOST_DATABAR = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def _doubt(size: tuple[int, int | None] | None, header: Header) -> str:
         return "does not say how large its image is"
     columns, rows = size
     over = 0 if rows is None else header.height - rows
-    if abs(columns - header.width) > 1 or over < 0 or over > _MOST_DATABAR * header.height:
+    if abs(columns - header.width) > 1 or over < 0 or over > MOST_DATABAR * header.height:
         told = f"{columns} columns" if rows is None else f"{columns} × {rows} pixels"
         return (
             f"is about {told} and the image has {header.width} × {header.height}: "

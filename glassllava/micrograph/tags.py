@@ -15,7 +15,7 @@ from glassllava.micrograph.texts import MAX_TEXT, decoded
 
 _DESCRIPTION = 270
 _SOFTWARE = 305
-_X_RESOLUTION, _Y_RESOLUTION = 282, 283
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 #: Vendor tags that hold text: Zeiss, Thermo Fisher, Fibics, DigitalMicrograph's units.
 _TEXTS = (34118, 34119, 34680, 34682, 34683, 51023, 65003, 65004)
 #: Those that hold bytes: Olympus SIS, TESCAN, ImageJ.
@@ -57,6 +57,7 @@ class TagReader:
             software=self._text(page, _SOFTWARE),
             texts={code: text for code, text in texts.items() if text},
             resolution=resolution,
+            resolution_unit=_unit(page.tags.get(_RESOLUTION_UNIT)),
             blobs={code: data for code, data in blobs.items() if data},
             numbers={code: values for code, values in numbers.items() if values},
             reach=_Reach(self._path),
@@ -116,6 +117,11 @@ class _Reach:
                 return file.read(min(count, MAX_TEXT))
         except OSError:
             return b""
+
+
+def _unit(tag: Any) -> int:
+    value = None if tag is None else tag.value
+    return int(value) if isinstance(value, int) else 1
 
 
 def _ratio(tag: Any) -> float | None:

@@ -23,6 +23,7 @@ def scale(
     readings: Iterable[VendorReading], typed: PixelSize | None
 ) -> tuple[PixelSize | None, tuple[PixelSize, ...], list[str]]:
     """The most trusted pixel size, every candidate, and what the person must know of them."""
+    readings = list(readings)
     found: list[tuple[PixelSize, str]] = []
     voids: list[str] = []
     for reading in readings:
@@ -43,6 +44,11 @@ def scale(
         warnings.append(
             "The pixel size is only an estimate from the magnification: "
             "check it against the scale bar"
+        )
+    if any(best in reading.candidates and not reading.is_vouched for reading in readings):
+        warnings.append(
+            "The header does not say how large its image was: if this one was resized since, the "
+            "scale is wrong"
         )
     candidates = ((typed,) if typed else ()) + tuple(size for size, _ in found)
     apart = [

@@ -11,7 +11,7 @@ checkpoint (where it is, whether it may be opened) is `opening`'s.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -312,8 +312,9 @@ class Wording:
 
     def prefix(self, words: str) -> list[int]:
         """Everything before the first question: picture, sample, evidence."""
-        # Words that spell a special token (an image, an end) stay words: they come from people.
         head = self._tokenizer(self._head, add_special_tokens=True)["input_ids"]
+        # Sample and literature are other people's: their words spell no turn and no question.
+        words = _spelt(words, self._tokenizer.get_added_vocab())
         return head + self._plain(f"{words}\n" if words else "")
 
     def branch(self, question: str) -> list[int]:
@@ -328,10 +329,8 @@ class Wording:
         return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
 
     def _plain(self, text: str, tail: str = "") -> list[int]:
-        special = set(self._tokenizer.all_special_tokens)
-        for token in special:
-            while token in text:
-                text = text.replace(token, " ".join(token))
+        # Words that spell a special token (an image, an end) stay words: they come from people.
+        text = _spelt(text, self._tokenizer.all_special_tokens)
         return self._tokenizer(text + tail, add_special_tokens=False)["input_ids"]
 
     def _starts(self, *words: str) -> set[int]:
@@ -359,3 +358,11 @@ def branch_mask(owner: Tensor) -> Tensor:
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """A mask of bool as what is added to the attention scores."""
     return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+
+
+def _spelt(text: str, marks: Iterable[str]) -> str:
+    """`text` in which every mark is taken apart into its letters; blanks are no mark."""
+    for mark in {mark for mark in marks if len(mark.strip()) > 1}:
+        while mark in text:
+            text = text.replace(mark, " ".join(mark))
+    return text

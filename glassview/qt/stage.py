@@ -156,14 +156,13 @@ class Stage:
             lambda shades: self._window.thumbnails.put_picture(key, shades),
             lambda trouble: None,  # a strip without a picture says enough; the log has the reason
         )
-        if picture.micrograph.databar is None:
-            self._jobs.run(
-                "later",
-                "databar",
-                lambda say: looking.with_databar(picture),
-                lambda found: self._databar_found(key, picture, found),
-                lambda trouble: None,  # contrast goes on counting the whole frame
-            )
+        self._jobs.run(
+            "later",
+            "databar",
+            lambda say: looking.with_databar(picture),
+            lambda found: self._databar_found(key, picture, found),
+            lambda trouble: None,  # contrast goes on counting what the header said
+        )
         self._jobs.run(
             "later",
             "means",

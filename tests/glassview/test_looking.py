@@ -11,6 +11,8 @@ import tifffile
 from glassllava.errors import BadInput, UnreadableMicrograph
 from glassllava.sample import Sample
 from glassview import looking
+from tests import micrographs as write
+from tests import vendor_texts as built
 from tests.glassview.conftest import write_pores
 
 
@@ -149,3 +151,13 @@ def test_a_typed_pixel_size_stands_above_the_file_s(pores: Path) -> None:
     picture, _ = looking.look(pores, None, looking.typed_pixel_size("7 nm"))
     assert picture.micrograph.pixel_size is not None
     assert picture.micrograph.pixel_size.source == "typed"
+
+
+def test_a_databar_that_the_pixels_deny_is_not_cut_off(tmp_path: Path) -> None:
+    tag = built.tescan_tag(built.tescan_main(strip=40), built.tescan_column())
+    path = write.write_tiff(tmp_path / "a.tif", write.specimen(), {50431: (write.BYTE, tag)})
+    picture, _ = looking.look(path, None, None)
+    assert picture.micrograph.databar is not None  # quickly: what the header says
+    after = looking.with_databar(picture).micrograph
+    assert after.databar is None
+    assert any("may have been cut off" in warning for warning in after.warnings)

@@ -29,6 +29,7 @@ def read(header: Header) -> VendorReading:
     said = zip((*_UNITS, *_SCALES), (*units, *scales), strict=True)
     return VendorReading(
         candidates=(size,) if size else (),
+        is_vouched=False,
         instrument=Instrument(vendor="Gatan DigitalMicrograph"),
         warnings=tuple(warnings),
         metadata={str(code): str(value)[:200] for code, value in said if value not in (None, "")},

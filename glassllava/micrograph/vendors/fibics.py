@@ -18,6 +18,7 @@ from glassllava.micrograph.header import (
     number,
     pixel_size,
     positive,
+    resized,
     said,
     when,
 )
@@ -71,6 +72,7 @@ def read(header: Header) -> VendorReading:
         particle = "ion"
     elif "sem" in beam or "electron" in beam:
         particle = "electron"
+    columns = number(text("Image/Width"))
     nanoseconds, picoamperes = value("Scan/Dwell"), value("BeamInfo/BeamI")
     return VendorReading(
         candidates=_candidates(header, by_path),
@@ -89,7 +91,9 @@ def read(header: Header) -> VendorReading:
             software=said(text("Application/Version")),
             acquired=when((text("Application/Date") or "")[:19], "%Y-%m-%dT%H:%M:%S"),
         ),
-        void=_resized(header, number(text("Image/Width")), number(text("Image/Height"))),
+        void=resized(header, columns, number(text("Image/Height")))
+        if columns
+        else "the header does not say how wide its image is",
         warnings=(ION,) if particle == "ion" else (),
         metadata={f"{TAG} {path}": words for path, words in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}".strip() for field, place in _PLACES.items()},
@@ -105,14 +109,3 @@ def _candidates(header: Header, by_path: dict[str, Leaf]) -> tuple[PixelSize, ..
         return ()
     size = pixel_size(field_m / header.width, "vendor_tag", f"{TAG} Scan/FOV_X / columns")
     return (size,) if size else ()
-
-
-def _resized(header: Header, columns: float | None, rows: float | None) -> str:
-    if columns is None:
-        return "the header does not say how wide its image is"
-    if int(columns) == header.width and (rows is None or int(rows) <= header.height):
-        return ""
-    return (
-        f"the header describes {columns:.0f} columns and the image has {header.width}: "
-        "it was resized or cropped after the scan"
-    )

@@ -82,7 +82,8 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
             or when(entries.get("Date"), "%m/%d/%Y"),
         ),
         databar=strip(header, rows) if rows > 0 else None,
-        databar_known=rows > 0,
+        # Rows above those of the data may be a bar, or the image was stretched.
+        databar_known=False,
         metadata=flat(sections(text)),
         sources={field: f"{name} {key}".strip() for field, key in _PLACES.items()},
     )

@@ -25,6 +25,7 @@ from glassllava.micrograph.texts import MAX_TEXT
 from glassllava.micrograph.vendors import thermo, zeiss
 
 _SCREEN_UNITS = ("inch", "in", "cm", "pixel", "pixels")
+_INCH, _CENTIMETRE = 2, 3  # ResolutionUnit
 _METADATA, _COUNTS = 50839, 50838
 _MOST_KINDS = 60
 
@@ -41,6 +42,7 @@ def read(header: Header) -> VendorReading:
     if planes and planes > 1:
         warnings.append(f"An ImageJ stack of {int(planes)} planes: one page is read")
     size: PixelSize | None = None
+    is_screens = header.resolution_unit in (_INCH, _CENTIMETRE)
     if header.resolution and unit.lower() not in _SCREEN_UNITS:
         across, down = (
             metres(1 / value, unit) if value > 0 else None for value in header.resolution
@@ -51,12 +53,17 @@ def read(header: Header) -> VendorReading:
     if words:
         metadata["ImageJ/Info"] = words[:MAX_VALUE]
     passed_on = _passed_on(header, words)
+    if size and passed_on.void:
+        warnings.append(f"The vendor's text that ImageJ kept is of another image: {passed_on.void}")
+    void = "" if size else passed_on.void
+    if size and is_screens:
+        void = f"ImageJ names '{unit}', and the resolution beside it is per inch or centimetre"
     return VendorReading(
         candidates=((size,) if size else ()) + passed_on.candidates,
         beam=passed_on.beam,
         instrument=passed_on.instrument,
         # A scale that ImageJ was told stands, whatever the vendor's text was about.
-        void="" if size else passed_on.void,
+        void=void,
         warnings=(*warnings, *passed_on.warnings),
         metadata={**metadata, **passed_on.metadata},
         sources={key: f"ImageJ Info: {place}" for key, place in passed_on.sources.items()},

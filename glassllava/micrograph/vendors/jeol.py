@@ -30,7 +30,7 @@ from glassllava.micrograph.header import (
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
 
-_LENGTH = re.compile(r"(\d{1,12}(?:\.\d{0,12})?)\s*([^\s\d.,;]{0,4}m)\b")
+_LENGTH = re.compile(r"(\d{1,12}(?:[.,]\d{0,12})?)\s*([^\s\d.,;]{0,4}m)\b")
 _STAGE = re.compile(r"(?:^|[,\s])T\s*=\s*(-?\d{1,4}(?:\.\d{0,6})?)", re.IGNORECASE)
 
 _PLACES = {
@@ -97,9 +97,9 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
             acquired=_date(entries.get("CM_DATE"), entries.get("CM_TIME")),
         ),
         databar=strip(header, rows) if rows > 0 else None,
-        # Rows under those of the image are the databar; where there are none, it may have been
-        # drawn over the image: then the pixels tell.
-        databar_known=rows > 0 and (told is None or int(told) == rows),
+        # Rows under those of the image are the databar if they are as many as is told; else it
+        # may have been drawn over the image, or that was stretched: then the pixels tell.
+        databar_known=rows > 0 and told is not None and int(told) == rows,
         metadata=entries,
         sources={field: f"{name} ${key}" if key else name for field, key in places.items()},
     )
@@ -139,7 +139,7 @@ def _lengths(text: str | None) -> list[float]:
         prefix = unit[:-1]
         # nm, mm and pm are plain letters: what is none of them was a micro sign.
         folded = unit if (prefix.isascii() and prefix.isalpha()) or not prefix else "um"
-        value = metres(float(digits), folded)
+        value = metres(float(digits.replace(",", ".")), folded)
         if value:
             found.append(value)
     return found

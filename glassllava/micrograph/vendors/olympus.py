@@ -51,6 +51,7 @@ def read(header: Header) -> VendorReading:
     magnification = general.magnification
     return VendorReading(
         candidates=(size,) if size else (),
+        is_vouched=False,
         beam=BeamSettings(magnification=magnification if 1 <= magnification < 1e9 else None),
         instrument=Instrument(
             vendor="Olympus SIS",

@@ -99,6 +99,7 @@ def read(header: Header) -> VendorReading:
             software=said(text("instrument/softwareVersion")),
         ),
         databar=strip(header, rows),
+        is_vouched=False,
         # How high the image was is not told: a strip may have been cut off since.
         databar_known=rows == 0,
         metadata={f"{TAG} {path}": words for path, words in flat_xml(leaves).items()},

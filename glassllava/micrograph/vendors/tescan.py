@@ -154,6 +154,7 @@ def _understood(
         databar=None if void else strip(header, rows),
         # How high the image was is not told: a strip may have been cut off since.
         databar_known=not void and rows == 0,
+        is_vouched=told is not None,
         void=void,
         warnings=tuple(warnings),
         metadata=flat(parts),

@@ -18,7 +18,9 @@ from glassllava.micrograph.header import (
     angle,
     number,
     pixel_size,
+    resized,
     said,
+    strip,
     when,
     whole,
 )
@@ -43,13 +45,11 @@ def read(header: Header) -> VendorReading:
 
     beam = _beam_section(parts)
     scan = said(value("Beam", "Scan")) or beam.replace("Beam", "Scan")
-    databar, databar_known, databar_warning = _databar(header, parts)
-    void = _resized(header, parts)
+    databar, databar_known = _databar(header, parts)
+    columns, rows = (number(value("Image", key)) for key in ("ResolutionX", "ResolutionY"))
     warnings = [ION] if beam.startswith("IBeam") else []
     if beam.startswith("IR"):
         warnings.append("A camera of the chamber made this image, not an electron beam")
-    if databar_warning:
-        warnings.append(databar_warning)
     beam_section = parts.get(beam, {})
     places = {
         "voltage_v": f"[{beam if said(beam_section.get('HV')) else 'Beam'}] HV",
@@ -87,7 +87,8 @@ def read(header: Header) -> VendorReading:
         ),
         databar=databar,
         databar_known=databar_known,
-        void=void,
+        is_vouched=columns is not None,
+        void=resized(header, columns, rows),
         warnings=tuple(warnings),
         metadata=flat(parts),
     )
@@ -153,44 +154,23 @@ def _beam_settings(parts: Sections, beam: str, scan: str) -> BeamSettings:
     )
 
 
-def _databar(header: Header, parts: Sections) -> tuple[Databar | None, bool, str]:
-    """The strip under the scanned rows: DatabarHeight, else what is higher than the scan."""
+def _databar(header: Header, parts: Sections) -> tuple[Databar | None, bool]:
+    """The strip under the scanned rows, and whether the header leaves no doubt about it.
+
+    Where the rows above those of the scan are as many as `DatabarHeight` says, they are the bar.
+    Else it may have been cut off, or the image stretched: then the pixels must bear it out.
+    """
+    columns = number(parts.get("Image", {}).get("ResolutionX"))
     rows = number(parts.get("Image", {}).get("ResolutionY"))
     told = number(parts.get("PrivateFei", {}).get("DatabarHeight"))
-    over = header.height - int(rows) if rows and 0 < rows <= header.height else None
-    columns = number(parts.get("Image", {}).get("ResolutionX"))
     if columns and int(columns) != header.width:
-        return None, False, ""
-    height = int(told) if told is not None and 0 < told < header.height else over
-    if height is None:
-        return None, False, ""
-    warning = ""
-    if over is not None and height != over:
-        warning = (
-            f"The header says {height} rows of databar, but the file has {over} rows more than "
-            "the scan: the higher strip is cut"
-        )
-        height = max(height, over)
-    if height > header.height // 2:
-        return None, False, ""
-    bar = Databar(header.height - height, height, "tag") if height else None
-    return bar, True, warning
-
-
-def _resized(header: Header, parts: Sections) -> str:
-    columns = number(parts.get("Image", {}).get("ResolutionX"))
-    rows = number(parts.get("Image", {}).get("ResolutionY"))
-    if columns and int(columns) != header.width:
-        return (
-            f"the header describes {int(columns)} columns and the image has {header.width}: "
-            "it was resized or cropped after the scan"
-        )
-    if rows and int(rows) > header.height:
-        return (
-            f"the header describes {int(rows)} rows and the image has {header.height}: "
-            "it was resized or cropped after the scan"
-        )
-    return ""
+        return None, False
+    if not rows or rows < 1:
+        return strip(header, told), False
+    over = header.height - int(rows)
+    if over <= 0:
+        return None, over == 0
+    return strip(header, over), told is not None and int(told) == over
 
 
 def _first(*values: float | None) -> float | None:

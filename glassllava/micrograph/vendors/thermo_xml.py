@@ -18,6 +18,7 @@ from glassllava.micrograph.header import (
     number,
     pixel_size,
     positive,
+    resized,
     said,
     when,
     whole,
@@ -96,22 +97,11 @@ def read(header: Header) -> VendorReading:
             software=said(value(_PLACES["software"])),
             acquired=when(value(_PLACES["acquired"]), "%Y-%m-%dT%H:%M:%S"),
         ),
-        void=_resized(header, value("BinaryResult/ImageSize/X"), value("BinaryResult/ImageSize/Y")),
+        void=resized(header, *(number(value(f"BinaryResult/ImageSize/{axis}")) for axis in "XY")),
         warnings=(ION,) if particle == "ion" else (),
         metadata={f"{TAG} {path}": text for path, text in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}" for field, place in _PLACES.items()},
     )
-
-
-def _resized(header: Header, columns: str | None, rows: str | None) -> str:
-    wide, high = number(columns), number(rows)
-    # A databar may stand under the rows of the scan; fewer rows than scanned is another image.
-    if (wide and int(wide) != header.width) or (high and int(high) > header.height):
-        return (
-            f"the header describes {columns} × {rows} pixels and the image has "
-            f"{header.width} × {header.height}: it was resized or cropped after the scan"
-        )
-    return ""
 
 
 def _tilt_correction(is_on: str | None, tilt: str | None) -> float | None:

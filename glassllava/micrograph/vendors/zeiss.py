@@ -24,6 +24,7 @@ from glassllava.micrograph.header import (
     number,
     pixel_size,
     quantity,
+    resized,
     said,
     scaled,
     when,
@@ -180,7 +181,6 @@ def _candidates(
     """
     width = header.width
     to_stored = SCREEN_COLUMNS / width
-    void = _resized(header, entries)
     stored = pixel_size(
         metres(*quantity(entries.get("apimagepixelsize"))),
         "vendor_tag",
@@ -204,7 +204,18 @@ def _candidates(
         if view and not any(_agree(view, size) for size in (screen, bare) if size):
             order.remove(view)
             order.insert(0, view)
-    return tuple(size for size in order if size is not None), void, ()
+    void, warnings = "", tuple[str, ...]()
+    if (size := _stored(entries)) is not None:
+        # A part of the image and the whole made smaller look alike, unless both of what the header
+        # says of the image at hand agree.
+        if size[0] != width and not (stored and view and _agree(stored, view)):
+            void = resized(header, *size)
+        elif size[1] != header.height:
+            warnings = (
+                f"The header describes {size[1]} rows and the image has {header.height}: where it "
+                "was stretched and not cropped, lengths down the image are wrong",
+            )
+    return tuple(size for size in order if size is not None), void, warnings
 
 
 def _scaled_size(value_m: float | None, factor: float, origin: str) -> PixelSize | None:
@@ -215,17 +226,7 @@ def _agree(one: PixelSize, other: PixelSize) -> bool:
     return abs(one.value_m - other.value_m) <= 0.01 * other.value_m
 
 
-def _resized(header: Header, entries: Mapping[str, str]) -> str:
-    """Why the image is not the one that was stored, by "Store resolution = 1024 * 768"."""
+def _stored(entries: Mapping[str, str]) -> tuple[int, int] | None:
+    """Columns and rows of the image as it was stored, by "Store resolution = 1024 * 768"."""
     match = re.match(r"\s*(\d{1,6})\s*\*\s*(\d{1,6})", entries.get("dpimagestore", ""))
-    if match is None:
-        return ""
-    columns, rows = int(match.group(1)), int(match.group(2))
-    # Another width is the trap of the 512-column image: converting the size answers it. Another
-    # shape means that something was cut off or stretched, and nothing answers that.
-    if columns * header.height == rows * header.width or columns == header.width:
-        return ""
-    return (
-        f"the header describes {columns} × {rows} pixels and the image has "
-        f"{header.width} × {header.height}: it was resized or cropped after the scan"
-    )
+    return (int(match.group(1)), int(match.group(2))) if match else None

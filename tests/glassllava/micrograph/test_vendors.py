@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from glassllava.cli import inspected
+from glassllava.errors import BadInput
 from glassllava.micrograph import trust
-from glassllava.micrograph.header import Header, VendorReading, metres, quantity, typed_pixel_size
+from glassllava.micrograph.header import (
+    Header,
+    VendorReading,
+    metres,
+    pixel_size,
+    quantity,
+    typed_pixel_size,
+)
 from glassllava.micrograph.reading import read_micrograph
 from glassllava.micrograph.record import TRUST, PixelSize
 from glassllava.micrograph.vendors import imagej, ome, thermo, zeiss
@@ -337,6 +345,59 @@ def test_a_databar_that_was_cut_off_since_takes_no_specimen_with_it(tmp_path):
     found = read_micrograph(path)
     assert found.databar is None
     assert any("may have been cut off since" in warning for warning in found.warnings)
+
+
+def test_thermo_rows_are_a_databar_only_where_header_and_image_agree(tmp_path):
+    """Cut off, or stretched: specimen stays; a bar of the height that is told is taken unseen."""
+    sections = write.thermo_sections(256, 192, 2.5e-9, databar=24)
+    tags = {34682: write.thermo_text(sections)}
+    for rows, bar in ((192, None), (216, (192, 24)), (182, None), (250, None)):
+        path = write.write_tiff(tmp_path / "a.tif", write.specimen(rows), tags)
+        found = read_micrograph(path)
+        assert (found.databar and (found.databar.top, found.databar.height)) == bar, rows
+        assert (found.pixel_size is None) == (rows < 192)
+    assert any(
+        "check the scale" in w
+        for w in read_micrograph(
+            write.write_tiff(tmp_path / "a.tif", write.specimen(250), tags)
+        ).warnings
+    )
+
+
+def test_a_zeiss_image_of_another_size_than_was_stored(tmp_path):
+    """Cut to half its width or made half as large: the same to the header, so there is no scale."""
+    entries = write.zeiss_entries("2.5 nm", "2.5 nm", "2.56 µm")
+    entries["DP_IMAGE_STORE"] = "Store resolution = 1024 * 768"
+    tags = {34118: write.zeiss_text(entries)}
+    whole = write.write_tiff(tmp_path / "a.tif", write.specimen(768, 1024), tags)
+    assert read_micrograph(whole).pixel_size.value_m == pytest.approx(2.5e-9)
+    half = write.write_tiff(tmp_path / "b.tif", write.specimen(384, 512), tags)
+    assert read_micrograph(half).pixel_size is None
+    low = read_micrograph(write.write_tiff(tmp_path / "c.tif", write.specimen(384, 1024), tags))
+    assert any("384" in warning and "stretched" in warning for warning in low.warnings)
+
+
+def test_imagej_lengths_beside_a_resolution_per_inch(tmp_path):
+    tags = {270: b"ImageJ=1.53t\nunit=um\n"}
+    for unit, expected in ((1, 1e-6 / 96), (2, None), (3, None)):
+        path = write.write_tiff(
+            tmp_path / "a.tif", write.specimen(), tags, resolution=(96, 1), unit=unit
+        )
+        size = read_micrograph(path).pixel_size
+        assert (size and size.value_m) == (expected and pytest.approx(expected))
+
+
+def test_a_pixel_of_two_units_is_none():
+    assert pixel_size(1e-8, "ome", "", 1e-5) is None
+    assert pixel_size(2e-9, "ome", "", 4e-9).value_y_m == 4e-9
+
+
+def test_commas_of_decimals_and_of_thousands():
+    for text in ("2,5 nm", "0,0025 um", "0,250 nm"):
+        assert typed_pixel_size(text).value_m < 1e-8
+    for text in ("1,000 nm", "12,500 nm"):
+        with pytest.raises(BadInput, match="not the size of a pixel"):
+            typed_pixel_size(text)
 
 
 def test_operators_are_kept_in_the_metadata_and_nowhere_else(tmp_path):
