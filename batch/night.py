@@ -24,7 +24,7 @@ from glassllava.interpreter import asked_fingerprint, conclude, judged_fingerpri
 from glassllava.literature import Literature, NoLiterature, Passage
 from glassllava.measurement.quantities import Measurements
 from glassllava.measurement.ruler import MeasuringSettings
-from glassllava.prompt import DEFAULT_QUESTION, compose
+from glassllava.prompt import DEFAULT_QUESTION, Budget, compose
 
 if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
@@ -221,7 +221,8 @@ class Night:
             query=before.query,
             probe_keys=tuple(before.reply.probes),
             # They fitted when they were given; nothing is dropped now.
-            passage_budget=sum(len(passage.text) for passage in before.passages),
+            passage_budget=Budget(sum(len(passage.text) for passage in before.passages)),
+            left_out=before.left_out,
             want_text="text" in kept.wanted.split(),
             want_blank="blank" in kept.wanted.split(),
             warnings=tuple(kept.evidence["warnings"]),

@@ -1,7 +1,9 @@
 """From a reply to what it says: probabilities by feature, and the citations that are real.
 
-A citation counts only if its passage was in the prompt; an invented one is dropped from the text
-and counted. The reply's raw text stays in the record. Knows no rule and no verdict.
+A citation counts only if its passage was in the prompt; an invented one, a reference or a DOI that
+no passage given holds, is dropped from the text and counted. Words between quotation marks must
+stand in a passage that was given, in the one that their sentence cites if it cites; else they lose
+their marks, say so, and are counted. The raw text stays in the record. Knows no rule, no verdict.
 """
 
 from __future__ import annotations
@@ -14,9 +16,33 @@ from glassllava import features
 from glassllava.calibration import LevelCalibration
 from glassllava.literature import Citation, Passage
 from glassllava.model.backend import Probe, Reply
+from glassllava.quotation import find, visible
 
-_MARK = re.compile(r"\s?\[(\d{1,3})\]")
-_SENTENCE = re.compile(r"[^.!?]+[.!?]?(?:\s*\[\d{1,3}\])*")
+#: A number that cites; the only form that a checked text holds.
+MARK = re.compile(r"\[(\d{1,3})\]")
+# What models write for it: [2], [1, 9], [2-4], [passage 2], \u30104\u2020source\u3011, [7](http://...).
+_MARKS = re.compile(
+    r"\s?[\[\uff3b\u3010]\s*(?:passages?|sources?|refs?\.?)?\s*(\d+(?:\s*[,;\u2013-]\s*\d+)*)"
+    r"(?:[\u2020:][^\]\u3011]{0,60})?\s*[\]\uff3d\u3011](?:\([^()\s]{0,400}\))?",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?](?=\w))+[.!?]*[\"\u201d\u00bb']?(?:\s*\[\d{1,3}\])*")
+_DOI = re.compile(
+    r"\s?\(?(?:https?://(?:dx\.)?doi\.org/|doi:\s?)?(10\.\d{4,9}/[^\s\"<>)\]]+)\)?", re.I
+)
+# (Smith et al., 2019), (Smith and Jones 2019): a reference in the manner of papers.
+_AUTHOR_YEAR = re.compile(
+    r"\s?[(\[]([A-Z\u00c0-\u017d][\w'\u2019-]+)"
+    r"(?:\s+et\s+al\.?|\s*(?:and|&)\s+[A-Z\u00c0-\u017d][\w'\u2019-]+)?,?\s+((?:19|20)\d{2})[a-z]?[)\]]"
+)
+_QUOTED = re.compile(
+    r"\u201c([^\u201c\u201d]+)\u201d|\u201e([^\u201c\u201d\u201e]+)[\u201c\u201d]"
+    r"|\u00ab([^\u00ab\u00bb]+)\u00bb|\"([^\"]+)\""
+)
+#: From so many words on, words between marks are a quotation; fewer are a name or a term.
+_QUOTATION_WORDS = 3
+_NOT_QUOTED = "(in no passage given)"
+_LONGEST_RANGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +92,115 @@ def _seen(
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A text whose citations are all real, and what was dropped from it."""
+    """A text whose citations and quotations are all real.
+
+    `invented` counts the citations that were dropped, `unfounded` the words that were said to be
+    quoted and stand in no passage given.
+    """
 
     text: str
     citations: tuple[Citation, ...]
     invented: int
+    unfounded: int = 0
 
 
-def check_citations(text: str, passages: Sequence[Passage]) -> Cited:
-    """`text` without the citations of passages that were not given."""
+def check(text: str, passages: Sequence[Passage], also: Sequence[str] = ()) -> Cited:
+    """`text` with what it cites and quotes held against `passages`, in their order.
+
+    `also` are texts that may be quoted without being literature, such as the question.
+    """
+    text, invented = _without_invented(visible(text), passages)
+    text, unfounded = _without_unfounded(text, passages, also)
+    return Cited(text, cited_in(text, passages), invented, unfounded)
+
+
+def _without_invented(text: str, passages: Sequence[Passage]) -> tuple[str, int]:
     invented = 0
+    known = [
+        " ".join((p.text, p.title, p.authors, str(p.year or ""), p.doi or "", *p.sources))
+        for p in passages
+    ]
 
-    def keep(match: re.Match[str]) -> str:
+    def numbers(match: re.Match[str]) -> str:
         nonlocal invented
-        if 1 <= int(match[1]) <= len(passages):
+        asked = _numbers(match[1])
+        given = [number for number in asked if 1 <= number <= len(passages)]
+        invented += len(asked) - len(given)
+        space = match[0][: len(match[0]) - len(match[0].lstrip())]
+        return space + "".join(f"[{number}]" for number in given) if given else ""
+
+    def doi(match: re.Match[str]) -> str:
+        nonlocal invented
+        wanted = match[1].rstrip(".,;").lower()
+        if any(wanted in words.lower() for words in known):
+            return match[0]
+        invented += 1
+        return match[1][len(wanted) :]  # the sentence keeps its full stop
+
+    def reference(match: re.Match[str]) -> str:
+        nonlocal invented
+        if any(match[1] in words and match[2] in words for words in known):
             return match[0]
         invented += 1
         return ""
 
-    kept = _MARK.sub(keep, text)
-    return Cited(kept, cited_in(kept, passages), invented)
+    text = _MARKS.sub(numbers, text)
+    return _AUTHOR_YEAR.sub(reference, _DOI.sub(doi, text)), invented
+
+
+def _numbers(listed: str) -> list[int]:
+    """The numbers of "1, 4-6", each once; a range of absurd length is its two ends."""
+    found: dict[int, None] = {}
+    for part in re.split(r"\s*[,;]\s*", listed):
+        ends = [int(end[:9]) for end in re.split(r"\s*[\u2013-]\s*", part)]
+        low, high = ends[0], ends[-1]
+        found.update(
+            dict.fromkeys(range(low, high + 1) if 0 <= high - low < _LONGEST_RANGE else ends)
+        )
+    return list(found)
+
+
+def _without_unfounded(
+    text: str, passages: Sequence[Passage], also: Sequence[str]
+) -> tuple[str, int]:
+    unfounded = 0
+    sentences = [match.span() for match in _SENTENCE.finditer(text)]
+
+    def marks(match: re.Match[str]) -> str:
+        nonlocal unfounded
+        words = next(group for group in match.groups() if group is not None)
+        if len(words.split()) < _QUOTATION_WORDS:
+            return match[0]
+        sentence = next(
+            (text[a:b] for a, b in sentences if a < match.end() <= b or a <= match.start() < b), ""
+        )
+        # A sentence may begin within the quotation: what follows it cites for it too.
+        after = next((text[match.end() : b] for a, b in sentences if a < match.end() <= b), "")
+        cited = cited_in(sentence + after, passages)
+        ours = [passages[c.number - 1].text for c in cited]
+        if not ours:
+            ours = [*(passage.text for passage in passages), *also]
+        if any(find(words, each) for each in ours):
+            return match[0]
+        unfounded += 1
+        return f"{words} {_NOT_QUOTED}"
+
+    return _QUOTED.sub(marks, text), unfounded
+
+
+def quotations(text: str, passage: Passage) -> tuple[tuple[int, int], ...]:
+    """Where in the passage the words stand that a checked `text` quotes, as (start, end)."""
+    spans = []
+    for match in _QUOTED.finditer(text):
+        words = next(group for group in match.groups() if group is not None)
+        if len(words.split()) >= _QUOTATION_WORDS and (span := find(words, passage.text)):
+            spans.append(span)
+    return tuple(sorted(set(spans)))
 
 
 def cited_in(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     """The citations that `text` makes, in order, each once."""
-    numbers = dict.fromkeys(int(match[1]) for match in _MARK.finditer(text))
+    numbers = dict.fromkeys(int(match[1]) for match in MARK.finditer(text))
     return tuple(
         Citation(number, passages[number - 1].id, passages[number - 1].locator)
         for number in numbers

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from glassllava.literature import Citation, Passage
+from glassllava.literature import Citation, LeftOut, Passage
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.model.backend import Reply
 from glassllava.sample import ContextLevel, Sample
@@ -96,7 +96,8 @@ class Interpretation:
 
     `micrograph` is the object that `Micrograph.to_json` writes, so that a record can be read
     where the file is not. `asked` and `judged` are the fingerprints of what the model was asked
-    and of what its reply was judged by.
+    and of what its reply was judged by. `left_out` are passages that were found and did not fit
+    into the prompt.
     """
 
     micrograph: Mapping[str, Any]
@@ -119,6 +120,16 @@ class Interpretation:
     judged: str
     glassview_version: str
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def given_in_words(self) -> str:
+        """'1 of 4 passages was given to the model'; empty where all were."""
+        if not self.left_out:
+            return ""
+        given = len(self.passages)
+        verb = "was" if given == 1 else "were"
+        return f"{given} of {given + len(self.left_out)} passages {verb} given to the model"
 
     @property
     def present(self) -> tuple[Finding, ...]:
@@ -134,6 +145,8 @@ class Interpretation:
             "question": self.question,
             "query": self.query,
             "passages": [passage.to_json() for passage in self.passages],
+            # Named only where there are some: records that were kept before keep their hash.
+            **({"left_out": [asdict(each) for each in self.left_out]} if self.left_out else {}),
             "prompt_sha256": self.prompt_sha256,
             "reply": self.reply.to_json(),
             "findings": [asdict(finding) for finding in self.findings],
@@ -174,6 +187,7 @@ class Interpretation:
             question=data["question"],
             query=data["query"],
             passages=tuple(Passage.from_json(p) for p in data["passages"]),
+            left_out=tuple(LeftOut(**each) for each in data.get("left_out", ())),
             prompt_sha256=data["prompt_sha256"],
             reply=Reply.from_json(data["reply"]),
             findings=tuple(Finding.from_json(f) for f in data["findings"]),

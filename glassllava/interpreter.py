@@ -25,7 +25,14 @@ from glassllava.interpretation import (
 from glassllava.literature import Literature
 from glassllava.measurement import MEASURING_VERSION
 from glassllava.measurement.quantities import Measurements
-from glassllava.prompt import TEMPLATES_SHA256, Enquiry, compose, level_given, literature_query
+from glassllava.prompt import (
+    TEMPLATES_SHA256,
+    Budget,
+    Enquiry,
+    compose,
+    level_given,
+    literature_query,
+)
 from glassllava.sample import ContextLevel, Sample, Understanding, understand
 
 if TYPE_CHECKING:
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
     from glassllava.model.backend import Reply, VisionModel
 
 #: Raised whenever preprocessing or wording changes what a model is told: part of `asked`.
-PREPARATION_VERSION = "1"
+PREPARATION_VERSION = "2"
 
 _PASSAGES = 4
 
@@ -100,7 +107,7 @@ def prepare(
     *,
     literature: Literature,
     probe_keys: tuple[str, ...],
-    passage_budget: int,
+    passage_budget: Budget,
     measurements: Measurements | None = None,
     want_text: bool = True,
     want_blank: bool = False,
@@ -198,8 +205,8 @@ def conclude(
     model_verdict, thresholded, threshold = _model_verdict(reply, at_level, judging)
     understood = understand(enquiry.sample, enquiry.level_asked)
 
-    description = answers.check_citations(reply.description, enquiry.passages)
-    answer = answers.check_citations(reply.answer, enquiry.passages)
+    description = answers.check(reply.description, enquiry.passages)
+    answer = answers.check(reply.answer, enquiry.passages, also=(enquiry.question,))
     findings: list[Finding] = []
     fired: list[str] = []
     for seen in answers.read_probes(reply, at_level, judging.present):
@@ -227,7 +234,15 @@ def conclude(
 
     warnings = list(enquiry.warnings)
     if invented := description.invented + answer.invented:
-        warnings.append(f"{invented} citations of passages that were not given were dropped")
+        warnings.append(
+            f"{invented} citation{'s' if invented > 1 else ''} of what was not given "
+            f"{'were' if invented > 1 else 'was'} dropped"
+        )
+    if unfounded := description.unfounded + answer.unfounded:
+        warnings.append(
+            f"{unfounded} quotation{'s' if unfounded > 1 else ''} in no passage that was given: "
+            "marked in the text"
+        )
     if not model_verdict.calibrated:
         warnings.append("The model's probabilities are not calibrated for this prompt")
     citations = tuple(dict.fromkeys(description.citations + answer.citations))
@@ -240,6 +255,7 @@ def conclude(
         question=enquiry.question,
         query=enquiry.query,
         passages=enquiry.passages,
+        left_out=enquiry.left_out,
         prompt_sha256=enquiry.prompt_sha256,
         reply=reply,
         findings=tuple(findings),

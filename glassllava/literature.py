@@ -18,7 +18,7 @@ class Passage:
 
     `sources` are records that the author of the passage had seen, as printable references; empty
     means that none was checked. `score` is the retriever's own (higher is nearer), and compares
-    only within one answer.
+    only within one answer. `kind` is "text", "abstract" or "caption" (the words under a figure).
     """
 
     id: str
@@ -31,6 +31,7 @@ class Passage:
     section: str | None = None
     sources: tuple[str, ...] = ()
     score: float | None = None
+    kind: str = "text"
 
     @property
     def locator(self) -> str:
@@ -42,7 +43,11 @@ class Passage:
         return self.title
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"sources": list(self.sources)}
+        data = asdict(self) | {"sources": list(self.sources)}
+        if self.kind == "text":
+            # Records that were kept before there were kinds keep their hash.
+            del data["kind"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Passage:
@@ -56,6 +61,15 @@ class Citation:
     number: int
     passage_id: str
     locator: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A passage that was found and not given to the model, and why."""
+
+    passage_id: str
+    locator: str
+    reason: str
 
 
 class Literature(Protocol):

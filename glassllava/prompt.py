@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glassllava import features
+from glassllava.literature import LeftOut
 from glassllava.measurement.quantities import Measurement, Measurements, in_words
+from glassllava.quotation import LONGEST_LOCATOR, harmless
 from glassllava.sample import ContextLevel, Sample
 
 if TYPE_CHECKING:
@@ -69,6 +72,34 @@ _TOLD = (
 _SOUGHT = ("pore", "particle", "crack")
 
 
+#: Bytes of UTF-8 for each token where a model's tokenizer is not at hand: English takes about
+#: four, Chinese about three, so that the estimate errs to the safe side.
+_BYTES_PER_TOKEN = 3
+
+
+def estimated_tokens(text: str) -> int:
+    """How many tokens `text` may be, at three bytes of UTF-8 each, rounded up."""
+    return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of the literature a prompt has room for; `count` gives a text's length in `unit`."""
+
+    limit: int
+    unit: str = "characters"
+    count: Callable[[str], int] = len
+
+    @classmethod
+    def estimated(cls, limit: int) -> Budget:
+        """Tokens of a model whose tokenizer is not here."""
+        return cls(limit, "tokens, as estimated from the text's bytes", estimated_tokens)
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.limit:,} {self.unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class Enquiry:
     """One micrograph made ready for the model. Small: the pixels stay in the file."""
@@ -88,6 +119,7 @@ class Enquiry:
     want_text: bool = True
     want_blank: bool = False
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def prompt_sha256(self) -> str:
@@ -110,20 +142,18 @@ def compose(
     passages: tuple[Passage, ...],
     query: str,
     probe_keys: Iterable[str],
-    passage_budget: int,
+    passage_budget: Budget,
     want_text: bool = True,
     want_blank: bool = False,
     warnings: tuple[str, ...] = (),
+    left_out: tuple[LeftOut, ...] = (),
 ) -> Enquiry:
     """Every word of one enquiry.
 
-    `passage_budget` is in characters; passages beyond it are dropped, weakest first, and the
-    enquiry's warnings say so.
+    `passages` are in order, the strongest first; those that `passage_budget` has no room for are
+    left out, the weakest first, and the enquiry names them in `left_out` with the reason.
     """
-    kept = _within(passages, passage_budget)
-    if len(kept) < len(passages):
-        dropped = len(passages) - len(kept)
-        warnings += (f"{dropped} passages did not fit into the prompt and were dropped",)
+    kept, over = _within(passages, passage_budget) if level == "high" else ((), ())
     return Enquiry(
         micrograph=micrograph,
         sample=sample,
@@ -131,7 +161,7 @@ def compose(
         level_asked=level,
         level_given=level_given(level, sample),
         measurements=measurements,
-        passages=kept if level == "high" else (),
+        passages=kept,
         query=query if level == "high" else "",
         prefix=_prefix(micrograph, sample, level, measurements, kept),
         probes=tuple((key, probe_text(key)) for key in probe_keys),
@@ -140,6 +170,7 @@ def compose(
         want_text=want_text,
         want_blank=want_blank,
         warnings=warnings,
+        left_out=left_out + over,
     )
 
 
@@ -172,14 +203,29 @@ def level_given(level: ContextLevel, sample: Sample) -> ContextLevel:
     return level
 
 
-def _within(passages: tuple[Passage, ...], budget: int) -> tuple[Passage, ...]:
+def _within(
+    passages: tuple[Passage, ...], budget: Budget
+) -> tuple[tuple[Passage, ...], tuple[LeftOut, ...]]:
+    """The strongest passages that fit together, and the others with the reason.
+
+    A passage that no room would be enough for is passed over: a long one must not hide the rest.
+    """
     kept: list[Passage] = []
+    over: list[LeftOut] = []
+    room, is_full = budget.limit, False
     for passage in passages:
-        budget -= len(passage.text)
-        if budget < 0:
-            break
+        length = budget.count(passage.text)
+        if length > budget.limit:
+            over.append(LeftOut(passage.id, passage.locator, f"longer than {budget.in_words}"))
+            continue
+        is_full = is_full or length > room
+        if is_full:
+            reason = f"the prompt holds {budget.in_words} of literature"
+            over.append(LeftOut(passage.id, passage.locator, reason))
+            continue
+        room -= length
         kept.append(passage)
-    return tuple(kept)
+    return tuple(kept), tuple(over)
 
 
 def _prefix(
@@ -212,7 +258,11 @@ def _prefix(
         if passages:
             lines.append(_PASSAGES)
             lines += [
-                _PASSAGE.format(number=number, text=_one_line(p.text), locator=p.locator)
+                _PASSAGE.format(
+                    number=number,
+                    text=_one_line(p.text),
+                    locator=harmless(p.locator)[:LONGEST_LOCATOR],
+                )
                 for number, p in enumerate(passages, start=1)
             ]
     return "\n".join(lines)
@@ -238,5 +288,5 @@ def _measured_words(measurement: Measurement) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A person's or a paper's words as one line: they may not forge a line of the prompt."""
-    return " ".join(text.split()).rstrip(".")
+    """A person's or a paper's words: they forge no line, no number and no mark of the prompt."""
+    return harmless(text).rstrip(".")

@@ -41,7 +41,7 @@ class _Loaded:
 
     @classmethod
     def of(cls, holdings: Holdings) -> _Loaded:
-        lexicon = retrieval.Lexicon.of([item.entry.passage.text for item in holdings.passages])
+        lexicon = retrieval.Lexicon.of([item.entry for item in holdings.passages])
         by_row = {item.row: index for index, item in enumerate(holdings.passages)}
         return cls(holdings, lexicon, by_row)
 
@@ -104,9 +104,12 @@ class Library:
         with self._lock:
             loaded = self._refreshed()
             at = loaded.holdings.generation if generation is None else generation
-            count = limit * retrieval.OVERSAMPLING
+            count = max(retrieval.LEAST_CANDIDATES, limit * retrieval.OVERSAMPLING)
             candidates = self._candidates(loaded, vector, count, at)
-        found = retrieval.rank(query, vector, candidates, loaded.holdings, loaded.lexicon, limit)
+        alive = loaded.holdings.alive(at)
+        found = retrieval.rank(
+            query, vector, candidates, loaded.holdings, loaded.lexicon, alive, limit
+        )
         entries = loaded.holdings.passages
         return tuple(
             dataclasses.replace(entries[index].entry.passage, score=round(score, 4))
@@ -147,7 +150,7 @@ class Library:
 
     def add(self, document: passages.Document, progress: Any = None) -> tuple[int, int]:
         """Hold exactly this version of a document; (added, removed) passages, (0, 0) if it was."""
-        if self._manifest.digest_of(document.key) == document.sha256:
+        if self._manifest.made_of(document.key) == document.made:
             return 0, 0
 
         def encode(texts: list[str]) -> np.ndarray:

@@ -12,12 +12,13 @@ import json
 import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glassllava.errors import LiteratureUnavailable
-from glassllava.literature import Passage
+from rag import plates, schema
+from rag.holdings import Holdings, stored
 from rag.passages import Document, Entry
 
 if TYPE_CHECKING:
@@ -25,69 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "manifest.sqlite"
-_SCHEMA = 1
-#: "removed" of a passage that is alive, where null cannot stand.
-NEVER = 2**53
-_TABLES = """
-CREATE TABLE state (generation INTEGER NOT NULL);
-INSERT INTO state VALUES (0);
-CREATE TABLE documents (
-    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, title TEXT NOT NULL,
-    path TEXT NOT NULL, sha256 TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER);
-CREATE TABLE passages (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents,
-    ordinal INTEGER NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL, text TEXT NOT NULL,
-    title TEXT NOT NULL, authors TEXT NOT NULL, year INTEGER, doi TEXT, page INTEGER, section TEXT,
-    sources TEXT NOT NULL, topics TEXT NOT NULL, materials TEXT NOT NULL,
-    embedder TEXT NOT NULL, vector BLOB NOT NULL, added INTEGER NOT NULL, removed INTEGER);
-CREATE INDEX passages_by_document ON passages (document, removed);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPassage:
-    """A row of the manifest without its vector; `removed` is None while it is alive."""
-
-    row: int
-    document: int
-    entry: Entry
-    digest: str
-    added: int
-    removed: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """Everything that was ever in the library and was not purged, at one generation.
-
-    `vectors` is (n, 384) float32, a row for each of `passages`, in order of row number; `added`
-    and `removed` are (n,) int64 generations.
-    """
-
-    generation: int
-    passages: tuple[StoredPassage, ...]
-    vectors: np.ndarray
-    added: np.ndarray
-    removed: np.ndarray
-
-    @classmethod
-    def of(
-        cls, generation: int, passages: tuple[StoredPassage, ...], vectors: np.ndarray
-    ) -> Holdings:
-        added = np.array([item.added for item in passages], np.int64)
-        removed = np.array(
-            [NEVER if item.removed is None else item.removed for item in passages], np.int64
-        )
-        return cls(generation, passages, vectors, added, removed)
-
-    def alive(self, generation: int) -> np.ndarray:
-        """(n,) bool: which passages a search pinned at `generation` may return."""
-        alive: np.ndarray = (self.added <= generation) & (self.removed > generation)
-        return alive
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
+    """A document that is in the library now, and how much of it there is."""
+
     key: str
     kind: str
     title: str
@@ -95,6 +39,13 @@ class DocumentRow:
     passages: int
     with_sources: int
     added: int
+    sha256: str = ""
+    authors: str = ""
+    year: int | None = None
+    doi: str | None = None
+    licence: str | None = None
+    pages: int | None = None
+    figures: int = 0
 
 
 class Manifest:
@@ -115,8 +66,8 @@ class Manifest:
 
     def _prepare(self) -> None:
         with self._translated():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > _SCHEMA:
+            version = schema.version_of(self._db)
+            if version > schema.VERSION:
                 raise LiteratureUnavailable(
                     f"This library was written by a newer GlassView (schema {version})",
                     where=self.path,
@@ -124,13 +75,11 @@ class Manifest:
                 )
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            if version == 0:
+            self._db.execute("PRAGMA secure_delete = ON")  # what is purged leaves no bytes behind
+            if version < schema.VERSION:
+                # Another process may do the same while this one waits: each step asks again.
                 with self._transaction():
-                    # Another process may have made the tables while this one waited.
-                    if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                        for statement in _TABLES.split(";\n"):
-                            self._db.execute(statement)
-                        self._db.execute(f"PRAGMA user_version = {_SCHEMA}")
+                    schema.bring_up(self._db)
 
     def close(self) -> None:
         with self._lock:
@@ -149,6 +98,36 @@ class Manifest:
             ).fetchone()
         return found[0] if found else None
 
+    def made_of(self, key: str) -> str | None:
+        """The hash of all that the document's passages were made from; None if it is not there."""
+        with self._translated():
+            found = self._db.execute(
+                "SELECT made FROM documents WHERE key = ? AND removed IS NULL", (key,)
+            ).fetchone()
+        return found[0] if found else None
+
+    def held_as(self, sha256: str) -> str | None:
+        """The key under which a file with these bytes is in the library now, if it is."""
+        with self._translated():
+            found = self._db.execute(
+                "SELECT key FROM documents WHERE sha256 = ? AND removed IS NULL ORDER BY number",
+                (sha256,),
+            ).fetchone()
+        return found[0] if found else None
+
+    def move(self, key: str, new: str, path: str) -> bool:
+        """Call a document by another key: its file has moved. False if `new` is in use.
+
+        What is cited does not change, so neither does the generation.
+        """
+        with self._translated(), self._transaction():
+            if self._db.execute("SELECT 1 FROM documents WHERE key = ?", (new,)).fetchone():
+                return False
+            self._db.execute(
+                "UPDATE documents SET key = ?, path = ? WHERE key = ?", (new, path, key)
+            )
+        return True
+
     def replace(
         self,
         document: Document,
@@ -162,15 +141,13 @@ class Manifest:
         """
         known = set(self._alive_rows(document.key))
         new = [entry for entry in document.entries if entry.digest not in known]
-        vectors = dict(
-            zip(
-                (entry.digest for entry in new),
-                encode([entry.passage.text for entry in new]),
-                strict=True,
-            )
-        )
+        # A new title or author changes a passage, not its words: their vector is still right.
+        by_text = self._vectors_of(document.key, fingerprint)
+        unknown = [entry for entry in new if entry.passage.text not in by_text]
+        texts = [entry.passage.text for entry in unknown]
+        by_text.update(zip(texts, encode(texts) if texts else (), strict=True))
         with self._translated(), self._transaction():
-            if self.digest_of(document.key) == document.sha256:
+            if self.made_of(document.key) == document.made:
                 return 0, 0  # another process was quicker
             generation = self.generation + 1
             rows = self._alive_rows(document.key)
@@ -184,11 +161,12 @@ class Manifest:
             for ordinal, entry in enumerate(document.entries):
                 if entry.digest in rows:
                     continue
-                vector = vectors.get(entry.digest)
+                vector = by_text.get(entry.passage.text)
                 if vector is None:  # another process removed it while we embedded
                     vector = encode([entry.passage.text])[0]
                 self._insert(number, ordinal, entry, fingerprint, vector, generation)
                 added += 1
+            plates.hold(self._db, number, document.figures, generation)
             self._db.execute("UPDATE state SET generation = ?", (generation,))
         return added, len(gone)
 
@@ -196,18 +174,74 @@ class Manifest:
         """Hide a document from the next generation on; the number of its passages."""
         with self._translated(), self._transaction():
             generation = self.generation + 1
-            count = self._db.execute(
-                "UPDATE passages SET removed = ? WHERE removed IS NULL AND document IN"
-                " (SELECT number FROM documents WHERE key = ? AND removed IS NULL)",
-                (generation, key),
-            ).rowcount
-            self._db.execute(
+            there = "document IN (SELECT number FROM documents WHERE key = ? AND removed IS NULL)"
+            count = 0
+            for table in ("figures", "passages"):
+                count = self._db.execute(
+                    f"UPDATE {table} SET removed = ? WHERE removed IS NULL AND {there}",  # noqa: S608
+                    (generation, key),
+                ).rowcount
+            gone = self._db.execute(
                 "UPDATE documents SET removed = ? WHERE key = ? AND removed IS NULL",
                 (generation, key),
-            )
-            if count:
+            ).rowcount
+            if gone:
                 self._db.execute("UPDATE state SET generation = ?", (generation,))
         return count
+
+    def purge(self, key: str) -> int:
+        """Erase a document, every version of it that a run may have pinned; how many passages.
+
+        The bytes are overwritten in the file. That something is gone is remembered, not what.
+        """
+        with self._translated():
+            with self._transaction():
+                found = self._db.execute(
+                    "SELECT number FROM documents WHERE key = ?", (key,)
+                ).fetchone()
+                if not found:
+                    return 0
+                count, first, last = self._db.execute(
+                    "SELECT COUNT(*), MIN(added), MAX(COALESCE(removed - 1, ?)) FROM passages"
+                    " WHERE document = ?",
+                    (self.generation, found[0]),
+                ).fetchone()
+                plates.erase_of(self._db, found[0])
+                self._db.execute("DELETE FROM passages WHERE document = ?", found)
+                self._db.execute("DELETE FROM documents WHERE number = ?", found)
+                if count:
+                    self._db.execute("INSERT INTO purges VALUES (?, ?, ?)", (first, last, count))
+                self._db.execute("UPDATE state SET generation = generation + 1")
+            # The journal holds the pages as they were, until it is folded in.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return int(count)
+
+    def purged_at(self, generation: int) -> int:
+        """How many passages a search pinned at `generation` may have lost to purges."""
+        with self._translated():
+            found = self._db.execute(
+                "SELECT COALESCE(SUM(passages), 0) FROM purges WHERE first <= ? AND last >= ?",
+                (generation, generation),
+            ).fetchone()
+        return int(found[0])
+
+    def figures(self) -> tuple[plates.StoredFigure, ...]:
+        """Every figure that was ever in the library and was not purged, in order of row number."""
+        with self._translated():
+            return plates.stored(self._db)
+
+    def picture(self, sha256: str) -> tuple[str, bytes] | None:
+        """The media type and the bytes of a figure's picture; None if it is not kept."""
+        with self._translated():
+            found = self._db.execute(
+                "SELECT media, data FROM pictures WHERE sha256 = ?", (sha256,)
+            ).fetchone()
+        return (found[0], found[1]) if found else None
+
+    def embed_figures(self, fingerprint: str, vectors: dict[int, np.ndarray]) -> None:
+        """Keep a vector for each row number of a figure; the generation stays as it is."""
+        with self._translated(), self._transaction():
+            plates.embed(self._db, fingerprint, vectors)
 
     def refit(self, encode: Callable[[list[str]], np.ndarray], fingerprint: str) -> int:
         """Embed again what another embedder embedded; the number of such passages."""
@@ -234,10 +268,10 @@ class Manifest:
             generation = self.generation
             rows = self._db.execute(
                 "SELECT row, document, id, digest, text, title, authors, year, doi, page, section,"
-                " sources, topics, materials, added, removed, vector FROM passages ORDER BY row"
+                " kind, sources, topics, materials, added, removed, vector FROM passages ORDER BY row"
             ).fetchall()
         try:
-            passages = tuple(_stored(row) for row in rows)
+            passages = tuple(stored(row) for row in rows)
             vectors = np.array([np.frombuffer(row[-1], "<f4") for row in rows], np.float32)
         except ValueError as error:
             raise self._damaged(error) from error
@@ -247,9 +281,14 @@ class Manifest:
         """What the library holds now, the primer first."""
         with self._translated():
             rows = self._db.execute(
-                "SELECT d.key, d.kind, d.title, d.path, COUNT(p.row), SUM(p.sources != '[]'),"
-                " d.added FROM documents d JOIN passages p ON p.document = d.number"
-                " WHERE d.removed IS NULL AND p.removed IS NULL GROUP BY d.number"
+                "SELECT d.key, d.kind, d.title, d.path, COUNT(p.row),"
+                " COALESCE(SUM(p.sources != '[]'), 0),"
+                " d.added, d.sha256, d.authors, d.year, d.doi, d.licence, d.pages,"
+                " (SELECT COUNT(*) FROM figures f WHERE f.document = d.number"
+                " AND f.removed IS NULL)"
+                " FROM documents d LEFT JOIN passages p"
+                " ON p.document = d.number AND p.removed IS NULL"
+                " WHERE d.removed IS NULL GROUP BY d.number"
                 " ORDER BY d.kind != 'primer', d.title"
             ).fetchall()
         return [DocumentRow(*row) for row in rows]
@@ -268,15 +307,36 @@ class Manifest:
             ).fetchall()
         return dict(rows)
 
+    def _vectors_of(self, key: str, fingerprint: str) -> dict[str, np.ndarray]:
+        """The vectors of a document's living passages by their words."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT p.text, p.vector FROM passages p JOIN documents d ON p.document = d.number"
+                " WHERE d.key = ? AND p.removed IS NULL AND p.embedder = ?",
+                (key, fingerprint),
+            ).fetchall()
+        return {text: np.frombuffer(vector, "<f4") for text, vector in rows}
+
     def _enter(self, document: Document, generation: int) -> int:
-        told = (document.kind, document.title, document.path, document.sha256, generation)
+        told = {
+            "key": document.key,
+            "kind": document.kind,
+            "title": document.title,
+            "path": document.path,
+            "sha256": document.sha256,
+            "authors": document.authors,
+            "year": document.year,
+            "doi": document.doi,
+            "licence": document.licence,
+            "pages": document.pages,
+            "made": document.made,
+            "added": generation,
+        }
+        changes = ", ".join(f"{name} = excluded.{name}" for name in told if name != "key")
         self._db.execute(
-            "INSERT INTO documents (kind, title, path, sha256, added, key)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
-            " kind = excluded.kind, title = excluded.title,"
-            " path = excluded.path, sha256 = excluded.sha256, added = excluded.added,"
-            " removed = NULL",
-            (*told, document.key),
+            f"INSERT INTO documents ({', '.join(told)}) VALUES (:{', :'.join(told)})"  # noqa: S608
+            f" ON CONFLICT (key) DO UPDATE SET {changes}, removed = NULL",
+            told,
         )
         found = self._db.execute("SELECT number FROM documents WHERE key = ?", (document.key,))
         return int(found.fetchone()[0])
@@ -293,8 +353,8 @@ class Manifest:
         passage = entry.passage
         self._db.execute(
             "INSERT INTO passages (document, ordinal, id, digest, text, title, authors, year, doi,"
-            " page, section, sources, topics, materials, embedder, vector, added)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " page, section, kind, sources, topics, materials, embedder, vector, added)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 document,
                 ordinal,
@@ -307,6 +367,7 @@ class Manifest:
                 passage.doi,
                 passage.page,
                 passage.section,
+                passage.kind,
                 json.dumps(passage.sources, ensure_ascii=False),
                 json.dumps(entry.topics),
                 json.dumps(entry.materials),
@@ -352,21 +413,3 @@ class Manifest:
             where=self.path,
             remedy="Move the folder away and add your own texts again; the primer comes by itself.",
         )
-
-
-def _stored(row: tuple[Any, ...]) -> StoredPassage:
-    number, document, id_, digest, text, title, authors, year, doi, page, section = row[:11]
-    sources, topics, materials, added, removed = row[11:16]
-    passage = Passage(
-        id=id_,
-        text=text,
-        title=title,
-        authors=authors,
-        year=year,
-        doi=doi,
-        page=page,
-        section=section,
-        sources=tuple(json.loads(sources)),
-    )
-    entry = Entry(passage, tuple(json.loads(topics)), tuple(json.loads(materials)))
-    return StoredPassage(number, document, entry, digest, added, removed)

@@ -45,8 +45,50 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Encoded pixels, as `media` (image/png or image/jpeg) says; sizes in pixels."""
+
+    media: str
+    width: int
+    height: int
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as a page shows it, and the images it was put together from.
+
+    `box` is (left, top, right, bottom) in points from the top left corner of the page; `passage_id`
+    names the passage that holds the caption. `originals` are empty for a drawing.
+    """
+
+    id: str
+    page: int | None
+    label: str
+    caption: str
+    passage_id: str | None
+    box: tuple[float, float, float, float]
+    picture: Picture
+    originals: tuple[Picture, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever anything that is stored of the figure changes."""
+        shown = [picture.sha256 for picture in (self.picture, *self.originals)]
+        told = [self.id, self.page, self.label, self.caption, self.passage_id, self.box, shown]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """One text with its passages; `key` names it for as long as it stays the same document."""
+    """One text with its passages; `key` names it for as long as it stays the same document.
+
+    `reader` names the code that cut it, with a version: what is cut otherwise is another version.
+    """
 
     key: str
     kind: str
@@ -54,6 +96,21 @@ class Document:
     path: str
     sha256: str
     entries: tuple[Entry, ...]
+    authors: str = ""
+    year: int | None = None
+    doi: str | None = None
+    licence: str | None = None
+    pages: int | None = None
+    figures: tuple[Figure, ...] = ()
+    reader: str = ""
+
+    @property
+    def made(self) -> str:
+        """The hash of all that the passages were made from: file, reader, and who wrote it when."""
+        if not self.reader:
+            return self.sha256
+        told = [self.sha256, self.reader, self.title, self.authors, self.year, self.doi]
+        return hashlib.sha256(json.dumps([*told, self.licence]).encode()).hexdigest()
 
 
 def primer() -> Document:

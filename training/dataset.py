@@ -28,6 +28,7 @@ import numpy as np
 from glassllava import features, interpreter, rules
 from glassllava.literature import Literature, NoLiterature
 from glassllava.measurement.quantities import Measurements
+from glassllava.prompt import Budget
 from glassllava.sample import LEVELS, Sample, understand
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _context(
             level,
             literature=literature,
             probe_keys=PARENTS,
-            passage_budget=plan.passage_budget,
+            passage_budget=Budget(plan.passage_budget),
             measurements=measurements,
         )
         levels[level] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from glassllava.calibration import Calibration
-    from glassllava.prompt import Enquiry
+    from glassllava.prompt import Budget, Enquiry
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ class VisionModel(Protocol):
         ...
 
     @property
-    def passage_budget(self) -> int:
-        """Characters of literature that its prompt holds."""
+    def passage_budget(self) -> Budget:
+        """How much literature its prompt has room for."""
         ...
 
     @property

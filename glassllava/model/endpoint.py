@@ -22,6 +22,8 @@ from glassllava import features
 from glassllava.errors import MissingPart, ModelUnavailable
 from glassllava.model import processing
 from glassllava.model.backend import ModelIdentity, Probe, Reply
+from glassllava.prompt import Budget
+from glassllava.quotation import harmless
 
 if TYPE_CHECKING:
     from glassllava.calibration import Calibration
@@ -31,6 +33,7 @@ _SIDE = 672  # pixels: what current models take without tiling
 _TOGETHER = 4  # calls in flight
 _TIMEOUT_S = 120.0
 _LONGEST_TEXT = 300  # tokens
+_LONGEST_REPLY = 8000  # characters, whatever a server makes of that
 _MOST_LOGPROBS = 20
 _KEYS = ("GLASSVIEW_ENDPOINT_KEY", "OPENAI_API_KEY")
 
@@ -67,7 +70,7 @@ class EndpointModel:
     """Answers enquiries by calls; satisfies `VisionModel`. Never calibrated."""
 
     probe_keys = tuple(features.PARENTS)
-    passage_budget = 6000
+    passage_budget = Budget.estimated(2000)
     batch_policy = "one call a question; the server batches as it likes"
     calibration: Calibration | None = None
 
@@ -101,7 +104,9 @@ class EndpointModel:
                 blank = list(pool.map(lambda ask: self._probe(nothing, enquiry.prefix, ask), asks))
             texts = ["", ""]
             if enquiry.want_text:
-                wanted = [enquiry.describe_text, enquiry.question]
+                # Many servers read <image> or </s> in a message as the token: the prefix and our
+                # questions hold none, a person's question may.
+                wanted = [enquiry.describe_text, harmless(enquiry.question)]
                 texts = list(pool.map(lambda ask: self._text(picture, enquiry.prefix, ask), wanted))
         keys = [key for key, _ in enquiry.probes]
         return Reply(
@@ -132,7 +137,8 @@ class EndpointModel:
         return Probe(masses["yes"], masses["no"])
 
     def _text(self, picture: str, prefix: str, ask: str) -> str:
-        return self._call(picture, prefix, ask, max_tokens=_LONGEST_TEXT).message.content or ""
+        told = self._call(picture, prefix, ask, max_tokens=_LONGEST_TEXT).message.content or ""
+        return str(told)[:_LONGEST_REPLY]
 
     def _call(self, picture: str, prefix: str, ask: str, **how: Any) -> Any:
         import openai

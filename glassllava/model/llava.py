@@ -21,6 +21,7 @@ from transformers import DynamicCache
 
 from glassllava.model import processing
 from glassllava.model.backend import ModelIdentity, Probe, Reply
+from glassllava.prompt import Budget
 
 if TYPE_CHECKING:
     from glassllava.calibration import Calibration
@@ -31,6 +32,10 @@ _TREE = ("llama",)
 _LARGEST_BATCH = 8
 #: What stands for the words when the chat template is split around them.
 _WORDS = "\u241fWORDS\u241f"
+#: Tokens of literature, where the checkpoint does not say: about six passages; and the tokens that
+#: sample, measurements and questions are left.
+_MOST_LITERATURE = 2000
+_REST_OF_PROMPT = 700
 
 #: Called with (index of the enquiry, "description" or "answer", text so far).
 Listener = Callable[[int, str, str], None]
@@ -54,7 +59,7 @@ class LlavaBackend:
         *,
         identity: ModelIdentity,
         probe_keys: tuple[str, ...],
-        passage_budget: int,
+        passage_characters: int | None = None,
         longest_text: int = 96,
         calibration: Calibration | None = None,
     ) -> None:
@@ -62,13 +67,17 @@ class LlavaBackend:
         self.processor = processor
         self.identity = identity
         self.probe_keys = probe_keys
-        self.passage_budget = passage_budget
         self.longest_text = longest_text
         self.calibration = calibration
         self.batch_policy = f"padded batches of at most {_LARGEST_BATCH}, {model.dtype}"
         self.listener: Listener | None = None
         self._side = processing.side_of(processor)
         self._words = Wording(processor)
+        self.passage_budget = (
+            Budget(passage_characters)
+            if passage_characters is not None
+            else self._words.budget(model.config.text_config.max_position_embeddings, longest_text)
+        )
         self._tree = model.config.text_config.model_type in _TREE
         end = model.generation_config.eos_token_id
         self._ends = set(end if isinstance(end, list) else [end])
@@ -300,7 +309,14 @@ class Wording:
         cells = (processing.side_of(processor) // processor.patch_size) ** 2
         cells += processor.num_additional_image_tokens
         cells -= processor.vision_feature_select_strategy == "default"
+        self._cells = cells
         self._head = self._head.replace(image, image * cells)
+        # Every token that stands for more than its letters: ends, images, roles, our questions.
+        self._marks = {
+            text: id_
+            for text, id_ in self._tokenizer.get_added_vocab().items()
+            if len(text.strip()) > 1
+        }
         self.pad = self._tokenizer.pad_token_id or 0
         yes, no = self._starts("yes", "Yes"), self._starts("no", "No")
         # A piece that both begin with (a bare space) says nothing.
@@ -314,8 +330,10 @@ class Wording:
         """Everything before the first question: picture, sample, evidence."""
         head = self._tokenizer(self._head, add_special_tokens=True)["input_ids"]
         # Sample and literature are other people's: their words spell no turn and no question.
-        words = _spelt(words, self._tokenizer.get_added_vocab())
-        return head + self._plain(f"{words}\n" if words else "")
+        told = self._plain(f"{_spelt(words, self._marks)}\n" if words else "")
+        # A tokenizer that folds look-alikes may still have found a mark: it is left out.
+        marks = set(self._marks.values())
+        return head + [id_ for id_ in told if id_ not in marks]
 
     def branch(self, question: str) -> list[int]:
         """A question and the template's end, as one text: a piece may span both."""
@@ -327,6 +345,15 @@ class Wording:
 
     def text(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+    def length(self, text: str) -> int:
+        """How many tokens people's words take."""
+        return len(self._plain(text))
+
+    def budget(self, positions: int, longest_text: int) -> Budget:
+        """The room that a language model of so many positions leaves for literature, in tokens."""
+        room = positions - self._cells - longest_text - _REST_OF_PROMPT
+        return Budget(min(max(room, 0), _MOST_LITERATURE), "tokens", self.length)
 
     def _plain(self, text: str, tail: str = "") -> list[int]:
         # Words that spell a special token (an image, an end) stay words: they come from people.

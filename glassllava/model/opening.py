@@ -56,6 +56,12 @@ class Checkpoint:
     def probe_keys(self) -> tuple[str, ...]:
         return tuple(self.card.get("probe_keys", features.PARENTS))
 
+    @property
+    def passage_characters(self) -> int | None:
+        """The literature that it was trained with; None lets its own tokenizer count."""
+        told = self.card.get("passage_budget")
+        return None if told is None else int(told)
+
 
 def open_model(
     reference: str = "embedded",
@@ -232,7 +238,7 @@ def open_checkpoint(folder: Path, reference: str) -> VisionModel:
         open_processor(folder, model.config),
         identity=identify(checkpoint, reference),
         probe_keys=checkpoint.probe_keys,
-        passage_budget=int(checkpoint.card.get("passage_budget", 4000)),
+        passage_characters=checkpoint.passage_characters,
         longest_text=int(checkpoint.card.get("longest_text", 192)),
         calibration=read_calibration(folder),
     )

@@ -13,7 +13,7 @@ from glassllava import features
 from glassllava.calibration import Calibration
 from glassllava.errors import ModelUnavailable
 from glassllava.model.backend import ModelIdentity, Probe, Reply
-from glassllava.prompt import Enquiry
+from glassllava.prompt import Budget, Enquiry
 
 _IDENTITY = ModelIdentity(
     reference="scripted",
@@ -25,6 +25,7 @@ _IDENTITY = ModelIdentity(
     materials="none: it does not look",
     trained_on_synthetic=False,
 )
+_ROOM = Budget(4000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class ScriptedModel:
     otherwise: Script | None = field(default_factory=Script)
     calibration: Calibration | None = None
     probe_keys: tuple[str, ...] = tuple(features.PARENTS)
-    passage_budget: int = 4000
+    passage_budget: Budget = _ROOM
     batch_policy: str = "one by one"
     identity: ModelIdentity = _IDENTITY
 

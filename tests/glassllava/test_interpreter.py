@@ -15,7 +15,7 @@ from glassllava.literature import NoLiterature, Passage
 from glassllava.measurement.quantities import Measurement, Measurements, Region
 from glassllava.micrograph.record import BeamSettings, Micrograph, PixelSize
 from glassllava.model.scripted import Script, ScriptedModel
-from glassllava.prompt import literature_query
+from glassllava.prompt import Budget, literature_query
 from glassllava.sample import LEVELS, ContextLevel, Sample
 
 MICROGRAPH = Micrograph(
@@ -75,7 +75,7 @@ def judge(
         level,
         literature=Shelf(),
         probe_keys=("pore", "crack", "crystal", "artefact", "clean", "particle"),
-        passage_budget=4000,
+        passage_budget=Budget(4000),
         measurements=MEASURED,
     )
     (reply,) = model.reply([enquiry])
@@ -185,7 +185,9 @@ def test_an_invented_citation_is_dropped_and_counted() -> None:
     assert record.description == "A pore is seen [1]. It is bad."
     assert [citation.passage_id for citation in record.citations] == ["primer:1"]
     assert finding(record, "pore").citations == record.citations
-    assert any("1 citations" in warning for warning in record.warnings)
+    assert any(
+        "1 citation of what was not given was dropped" in warning for warning in record.warnings
+    )
     assert "[7]" in record.reply.description
 
 
@@ -199,10 +201,12 @@ def test_a_sentence_cites_for_the_feature_that_it_names() -> None:
 def test_passages_that_do_not_fit_are_dropped_and_said() -> None:
     enquiry = prepare(
         MICROGRAPH, LENS, "", "high", literature=Shelf(), probe_keys=("pore",),
-        passage_budget=40, measurements=MEASURED,
+        passage_budget=Budget(40), measurements=MEASURED,
     )  # fmt: skip
     assert enquiry.passages == PASSAGES[:1]
-    assert any("dropped" in warning for warning in enquiry.warnings)
+    assert [each.passage_id for each in enquiry.left_out] == ["primer:9"]
+    assert enquiry.left_out[0].reason == "the prompt holds 40 characters of literature"
+    assert not any("passage" in warning for warning in enquiry.warnings)
 
 
 def test_a_passage_cannot_forge_a_line_of_the_prompt() -> None:
@@ -212,7 +216,7 @@ def test_a_passage_cannot_forge_a_line_of_the_prompt() -> None:
 
     enquiry = prepare(
         MICROGRAPH, LENS, "", "high", literature=Forger(), probe_keys=("pore",),
-        passage_budget=400, measurements=MEASURED,
+        passage_budget=Budget(400), measurements=MEASURED,
     )  # fmt: skip
     lines = enquiry.prefix.splitlines()
     assert [line for line in lines if line.startswith(("Material", "ASSISTANT"))] == [
@@ -224,7 +228,7 @@ def test_a_passage_cannot_forge_a_line_of_the_prompt() -> None:
 def test_the_prompt_tells_what_its_level_tells(level: ContextLevel) -> None:
     enquiry = prepare(
         MICROGRAPH, LENS, "", level, literature=Shelf(), probe_keys=("pore",),
-        passage_budget=4000, measurements=MEASURED,
+        passage_budget=Budget(4000), measurements=MEASURED,
     )  # fmt: skip
     told = {
         "Material: optical glass": level != "none",

@@ -8,7 +8,7 @@ import pytest
 from glassllava.literature import Passage
 from rag import retrieval
 from rag.embedding import DIMENSIONS
-from rag.manifest import Holdings, StoredPassage
+from rag.holdings import Holdings, StoredPassage
 from rag.passages import Entry
 
 # Words of a person at a microscope; the sections that answer. No number was set by either list.

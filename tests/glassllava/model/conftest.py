@@ -11,7 +11,7 @@ import tifffile
 from glassllava import prompt
 from glassllava.measurement.quantities import Measurements
 from glassllava.micrograph.reading import read_micrograph
-from glassllava.prompt import Enquiry, compose
+from glassllava.prompt import Budget, Enquiry, compose
 from glassllava.sample import ContextLevel, Sample
 
 
@@ -131,7 +131,7 @@ def enquiries(tmp_path: Path) -> list[Enquiry]:
                 passages=(),
                 query="",
                 probe_keys=("crack", "pore", "clean"),
-                passage_budget=500,
+                passage_budget=Budget(500),
                 want_blank=i == 1,
             )
         )
