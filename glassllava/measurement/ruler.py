@@ -20,8 +20,6 @@ _METRE_UNITS: dict[Power, Unit] = {1: "m", 2: "m2", -1: "1/m", -2: "1/m2"}
 _PIXEL_UNITS: dict[Power, Unit] = {1: "px", 2: "px2", -1: "1/px", -2: "1/px2"}
 
 
-#: Sources whose scale the instrument itself made, so that the lab's calibration holds for it.
-_INSTRUMENT = ("vendor_tag", "sidecar", "ome", "imagej")
 _WORST = 0.5
 
 
@@ -31,7 +29,8 @@ class MeasuringSettings:
 
     `scale_uncertainty` is relative, at k = 2, as the laboratory's own calibration of its
     microscope's magnification gave it, 0.01 for 1 %; 0 leaves it unknown, as it is in every
-    vendor's file. BadInput for a share that is none.
+    vendor's file. It holds for scales that the microscope wrote; those that a person typed into
+    ImageJ or another program have an uncertainty of their own. BadInput for a share that is none.
     """
 
     scale_uncertainty: float = 0.0
@@ -51,7 +50,7 @@ class MeasuringSettings:
             not self.scale_uncertainty
             or size is None
             or size.uncertainty is not None
-            or size.source not in _INSTRUMENT
+            or not size.is_instruments
         ):
             return micrograph
         return replace(micrograph, pixel_size=replace(size, uncertainty=self.scale_uncertainty))
@@ -81,7 +80,7 @@ class Ruler:
     def aspect(self) -> float:
         """Metres down over metres across of one pixel, tilt included: 1 if square and level."""
         size = self.pixel_size
-        down = 1.0 if size is None or size.value_y_m is None else size.value_y_m / size.value_m
+        down = 1.0 if size is None else size.down_m / size.value_m
         return down * self.tilt.stretch
 
     @property

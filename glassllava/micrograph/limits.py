@@ -15,6 +15,8 @@ from glassllava.errors import BadInput, UnreadableMicrograph
 
 #: No picture is larger than this by default, whatever the machine has.
 MOST_BYTES = 8 * 2**30
+#: Pictures up to this size are read without asking anyone, so that no limit can be lower.
+FLOOR_BYTES = 64 * 2**20
 #: Measuring a picture takes about this many times its size.
 _SHARE_OF_MEMORY = 2
 
@@ -23,7 +25,8 @@ _SHARE_OF_MEMORY = 2
 class ReadingSettings:
     """`[reading]` of glassview.toml."""
 
-    #: Bytes of a decoded picture; 0 stands for 8 GiB, or half of the memory where that is less.
+    #: Bytes of a decoded picture, `FLOOR_BYTES` or more; 0 stands for 8 GiB, or half of the memory
+    #: where that is less.
     largest_bytes: int = 0
 
 
@@ -32,14 +35,14 @@ def largest_bytes() -> int:
 
     Raises
     ------
-    BadInput : for settings that cannot be read, or a limit below zero.
+    BadInput : for settings that cannot be read, or a limit below `FLOOR_BYTES` that is not 0.
     """
     chosen = settings.load().section("reading", ReadingSettings).largest_bytes
-    if chosen < 0:
+    if chosen and chosen < FLOOR_BYTES:
         raise BadInput(
-            f"A picture cannot have {chosen} bytes",
+            f"{chosen:,} bytes are no limit: pictures up to {FLOOR_BYTES:,} are always read",
             where="[reading] largest_bytes",
-            remedy="Write the largest size in bytes, or 0 for what fits this machine.",
+            remedy=f"Write {FLOOR_BYTES} or more, or 0 for what fits this machine.",
         )
     return chosen or _by_memory()
 
@@ -51,8 +54,8 @@ def refuse_too_large(path: Path, needed: int, claim: str) -> None:
     ------
     UnreadableMicrograph : says how much is allowed, and how to allow more.
     """
-    if needed <= 64 * 2**20:
-        return  # no machine and no person is asked about these
+    if needed <= FLOOR_BYTES:
+        return  # asking takes longer than reading a small one
     largest = largest_bytes()
     if needed > largest:
         raise UnreadableMicrograph(

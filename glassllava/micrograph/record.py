@@ -47,6 +47,10 @@ TRUST: tuple[PixelSizeSource, ...] = (
 )
 
 
+#: How the origin of a scale begins that stands in a vendor's text which ImageJ kept.
+PASSED_ON = "ImageJ Info: "
+
+
 @dataclass(frozen=True, slots=True)
 class PixelSize:
     """Metres per pixel and where that was read.
@@ -61,6 +65,18 @@ class PixelSize:
     origin: str = ""
     uncertainty: float | None = None
     value_y_m: float | None = None
+
+    @property
+    def down_m(self) -> float:
+        """Metres per pixel down the image."""
+        return self.value_y_m or self.value_m
+
+    @property
+    def is_instruments(self) -> bool:
+        """Whether the microscope itself wrote this scale, and nobody typed it into a program."""
+        return self.source in ("vendor_tag", "sidecar") or (
+            self.source == "imagej" and self.origin.startswith(PASSED_ON)
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -20,7 +20,7 @@ from glassllava.micrograph.header import (
     number,
     pixel_size,
 )
-from glassllava.micrograph.record import PixelSize
+from glassllava.micrograph.record import PASSED_ON, PixelSize
 from glassllava.micrograph.texts import MAX_TEXT
 from glassllava.micrograph.vendors import thermo, zeiss
 
@@ -66,7 +66,7 @@ def read(header: Header) -> VendorReading:
         void=void,
         warnings=(*warnings, *passed_on.warnings),
         metadata={**metadata, **passed_on.metadata},
-        sources={key: f"ImageJ Info: {place}" for key, place in passed_on.sources.items()},
+        sources={key: f"{PASSED_ON}{place}" for key, place in passed_on.sources.items()},
     )
 
 
@@ -114,7 +114,7 @@ def _passed_on(header: Header, words: str) -> VendorReading:
             return replace(
                 reading,
                 candidates=tuple(
-                    replace(size, source="imagej", origin=f"ImageJ Info: {size.origin}")
+                    replace(size, source="imagej", origin=f"{PASSED_ON}{size.origin}")
                     for size in reading.candidates
                 ),
             )

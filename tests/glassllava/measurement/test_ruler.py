@@ -18,6 +18,7 @@ from glassllava.micrograph.reading import read_micrograph
 from glassllava.micrograph.record import BeamSettings, Instrument, Micrograph, PixelSize
 from glassllava.settings import Settings
 from tests import micrographs as write
+from tests.vendor_texts import imagej_metadata
 
 LEVEL = BeamSettings(
     particle="electron", tilt_rad=math.radians(60), scan_rotation_rad=0.0, tilt_correction_rad=0.0
@@ -62,11 +63,33 @@ def test_the_labs_calibration_makes_the_uncertainty_whole():
     one = Ruler.of(measuring.applied(plain)).measurement("d", 100.0, 4.0, "m", "pore")
     assert one.uncertainty == pytest.approx(2e-7 * 0.05)
     # What is stated stands, and the lab's calibration is no one else's.
-    for size in (PixelSize(2e-9, "vendor_tag", uncertainty=0.1), PixelSize(2e-9, "read_bar")):
+    for size in (
+        PixelSize(2e-9, "vendor_tag", uncertainty=0.1),
+        *(
+            PixelSize(2e-9, source)
+            for source in ("typed", "ome", "imagej", "measured_bar", "read_bar", "magnification")
+        ),
+    ):
         assert measuring.applied(record(size=size)).pixel_size == size
+    assert measuring.applied(record(size=PixelSize(2e-9, "sidecar"))).pixel_size.uncertainty == 0.03
     assert MeasuringSettings().applied(plain) is plain
     with pytest.raises(BadInput, match="relative uncertainty"):
         MeasuringSettings(3.0)
+
+
+def test_the_labs_calibration_holds_for_a_vendors_text_that_imagej_kept(tmp_path):
+    text = write.thermo_text(write.thermo_sections(256, 192, 4e-9)).decode("latin-1")
+    kept = {270: b"ImageJ=1.53t\n", **imagej_metadata(text)}
+    measuring = MeasuringSettings(0.02)
+    found = read_micrograph(write.write_tiff(tmp_path / "kept.tif", write.specimen(), kept))
+    assert found.pixel_size.source == "imagej"
+    assert measuring.applied(found).pixel_size.uncertainty == 0.02
+    # A unit that a person typed into ImageJ is no instrument's.
+    typed = {270: b"ImageJ=1.53t\nunit=um\n"}
+    path = write.write_tiff(tmp_path / "typed.tif", write.specimen(), typed, resolution=(20, 1))
+    found = read_micrograph(path)
+    assert found.pixel_size.source == "imagej"
+    assert measuring.applied(found).pixel_size.uncertainty is None
 
 
 def test_a_tilted_flat_surface_is_longer_down_the_image():

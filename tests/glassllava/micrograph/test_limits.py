@@ -79,10 +79,23 @@ def test_the_file_that_a_command_names_counts_for_its_reading(
     assert "largest_bytes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("chosen", ["-5", "much"])
+@pytest.mark.parametrize("chosen", ["-5", "much", "1", "67108863"])
 def test_a_limit_that_is_none_is_an_error_of_the_settings(
     monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
     monkeypatch.setenv("GLASSVIEW_READING__LARGEST_BYTES", chosen)
     with pytest.raises(BadInput):
         limits.largest_bytes()
+
+
+def test_the_lowest_limit_is_told_and_holds(
+    large: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lower one would have no effect on small pictures: it is refused, not passed over."""
+    monkeypatch.setenv("GLASSVIEW_READING__LARGEST_BYTES", "1000000")
+    assert main(["inspect", str(large), "--fast"]) == 2
+    assert "67,108,864 are always read" in capsys.readouterr().err
+    monkeypatch.setenv("GLASSVIEW_READING__LARGEST_BYTES", str(limits.FLOOR_BYTES))
+    assert limits.largest_bytes() == limits.FLOOR_BYTES
+    with pytest.raises(UnreadableMicrograph, match="too large"):
+        read_micrograph(large, with_hash=False, with_databar=False)
