@@ -84,21 +84,49 @@ def test_the_slower_of_two_writers_changes_nothing(manifest, tmp_path):
     assert alive(manifest, 1) == ["a", "b"]
 
 
-def test_a_passage_that_another_removes_meanwhile_is_embedded_again(manifest, tmp_path):
+def test_a_passage_that_another_removes_meanwhile_keeps_the_vector_that_was_read(
+    manifest, tmp_path
+):
+    # Its words are the same, so the vector that was read before it went is still theirs.
     manifest.replace(document("1", "a", "b"), unit, "e1")
     other = Manifest(tmp_path)
-    calls = []
+    asked = []
 
     def overtaken(texts):
-        calls.append(texts)
-        if len(calls) == 1:
-            other.remove("d")
+        asked.append(texts)
+        other.remove("d")
         return unit(texts)
 
     assert manifest.replace(document("2", "a", "c"), overtaken, "e1") == (2, 0)
     other.close()
-    assert calls == [["c"], ["a"]]
+    assert asked == [["c"]]
     assert sorted(alive(manifest, manifest.generation)) == ["a", "c"]
+    holdings = manifest.holdings()
+    texts = [item.entry.passage.text for item in holdings.passages]
+    np.testing.assert_array_equal(holdings.vectors, unit(texts))
+
+
+def test_a_vector_of_another_embedder_is_not_kept_for_a_passage_removed_meanwhile(
+    manifest, tmp_path
+):
+    manifest.replace(document("1", "a", "b"), lambda texts: -unit(texts), "e0")
+    other = Manifest(tmp_path)
+    asked = []
+
+    def overtaken(texts):
+        asked.append(texts)
+        if len(asked) == 1:
+            other.remove("d")
+        return unit(texts)
+
+    # "a" stood there, so it was not to be embedded; once it is gone its row is made anew.
+    assert manifest.replace(document("2", "a", "c"), overtaken, "e1") == (2, 0)
+    other.close()
+    assert asked == [["c"], ["a"]]
+    holdings = manifest.holdings()
+    living = holdings.alive(manifest.generation)
+    texts = [item.entry.passage.text for item in holdings.passages]
+    np.testing.assert_array_equal(holdings.vectors[living], unit(texts)[living])
 
 
 def test_a_failed_embedding_leaves_no_trace(manifest):
