@@ -148,13 +148,12 @@ def read_with_bar(
         bar = drawn.size if drawn is not None else None
     if bar is None:
         return micrograph
-    scaled = reading.read_micrograph(
-        path, page, pixel_size=pixel_size, bar=bar, with_hash=False, with_databar=False
-    )
+    # The databar too: it may show that the header's scale is another image's.
+    scaled = reading.read_micrograph(path, page, pixel_size=pixel_size, bar=bar, with_hash=False)
     if scaled.pixel_size == bar and bar.source == "read_bar":
         warned = f"The scale was read by OCR, and confirmed by no person: {bar.origin}"
         scaled = replace(scaled, warnings=(*scaled.warnings, warned))
-    return replace(scaled, sha256=micrograph.sha256, databar=micrograph.databar)
+    return replace(scaled, sha256=micrograph.sha256)
 
 
 def is_wanted(micrograph: Micrograph) -> bool:

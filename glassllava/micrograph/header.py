@@ -57,6 +57,34 @@ _METRES: Mapping[str, float] = {
     "m": 1.0,
 }
 
+#: Programs that save pictures anew, of any size; no microscope's own is among them.
+_EDITORS = (
+    "Adobe",
+    "Photoshop",
+    "Lightroom",
+    "GIMP",
+    "ImageMagick",
+    "GraphicsMagick",
+    "ImageJ",
+    "IrfanView",
+    "XnView",
+    "ACDSee",
+    "Paint.NET",
+    "Microsoft",
+    "Windows Photo",
+    "Corel",
+    "Affinity",
+    "Inkscape",
+    "MATLAB",
+    "Pillow",
+    "PIL",
+    "scikit-image",
+    "tifffile",
+    "OpenCV",
+    "libvips",
+)
+_EDITOR = re.compile(rf"\b(?:{'|'.join(map(re.escape, _EDITORS))})\b", re.IGNORECASE)
+
 _NUMBER = re.compile(
     r"\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,4})?)\s*(.*)"
 )
@@ -122,6 +150,14 @@ def unbranded(header: Header) -> VendorReading:
         metadata={key: text[:MAX_VALUE] for key, text in said.items() if text},
         sources={"software": "305 Software"} if software else {},
     )
+
+
+def saved_anew_by(header: Header) -> str:
+    """The program, no microscope's, that says it saved this file; "" where none says so."""
+    for text in (header.software, header.description):
+        if _EDITOR.search(text[:300]):
+            return " ".join(text[:80].split("\n")[0].strip("\0 ").split())[:60]
+    return ""
 
 
 def typed_pixel_size(text: str) -> PixelSize:

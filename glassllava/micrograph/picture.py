@@ -24,8 +24,9 @@ from glassllava.micrograph.tiff import READING_ERRORS, translated
 
 FORMATS = ("PNG", "JPEG", "BMP")
 _DEPTH = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
-#: Vendors' TIFF tags that EXIF may hold too.
-_EXIF_TEXTS = (34683,)
+_SOFTWARE = 305
+#: Vendors' TIFF tags that EXIF may hold too, and the program that saved the picture.
+_EXIF_TEXTS = (34683, _SOFTWARE)
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F")
 
 
@@ -65,7 +66,8 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
         needed = width * height * samples * max(8, page.bit_depth) // 8
         refuse_too_large(path, needed, f"it claims {width} × {height} pixels")
         texts, told = _exif_texts(picture)
-    return (page,), {0: Header(width, height, texts=texts)}, told
+    software = texts.pop(_SOFTWARE, "")
+    return (page,), {0: Header(width, height, software=software, texts=texts)}, told
 
 
 def _exif_texts(picture: Image.Image) -> tuple[dict[int, str], tuple[str, ...]]:

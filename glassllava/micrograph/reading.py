@@ -19,7 +19,14 @@ from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar as databar_in_pixels
 from glassllava.micrograph import picture, sidecars, tiff, tiff_pixels, trust
 from glassllava.micrograph.contrast import display_range, to_8bit
-from glassllava.micrograph.header import MAX_ENTRIES, MOST_DATABAR, Header, VendorReading, unbranded
+from glassllava.micrograph.header import (
+    MAX_ENTRIES,
+    MOST_DATABAR,
+    Header,
+    VendorReading,
+    saved_anew_by,
+    unbranded,
+)
 from glassllava.micrograph.record import (
     BeamSettings,
     Databar,
@@ -113,11 +120,17 @@ def read_micrograph(
         readings += _borrowed(chosen, headers)
     readings += sidecars.read(path, header)
     readings.append(unbranded(header))
+    strip = said = next((reading.databar for reading in readings if reading.databar), None)
+    is_told = any(reading.databar_known for reading in readings)
+    if with_databar and not is_told:
+        strip, found, is_there = _databar_in_pixels(path, kind, chosen, said)
+        if said is not None:
+            readings = [trust.held_against_pixels(r, said, found, is_there) for r in readings]
     told = [text for reading in readings for text in reading.warnings]
     warnings = [*left_out, *dict.fromkeys(told)]  # what two vendors say is said once
     if bar is not None:
         readings.append(VendorReading(candidates=(bar,)))
-    size, candidates, scale_warnings = trust.scale(readings, pixel_size)
+    size, candidates, scale_warnings = trust.scale(readings, pixel_size, saved_anew_by(header))
     warnings += scale_warnings
     if len(pages) > 1 and page is None:
         warnings.append(f"The file has {len(pages)} pages: page {chosen.index} is read")
@@ -125,15 +138,11 @@ def read_micrograph(
         warnings.append(
             f"{chosen.width} × {chosen.height} pixels are too few for anything to be judged"
         )
-    strip = next((reading.databar for reading in readings if reading.databar), None)
-    is_told = any(reading.databar_known for reading in readings)
-    if with_databar and not is_told:
-        said, strip = strip, _databar_in_pixels(path, kind, chosen, strip)
-        if said is not None and strip != said:
-            warnings.append(
-                f"The header tells of a databar of {said.height} rows, and the image has none "
-                "there: it may have been cut off since, or the image stretched; check the scale"
-            )
+    if said is not None and strip != said:
+        warnings.append(
+            f"The header tells of a databar of {said.height} rows, and the image has none "
+            "there: it may have been cut off since, or the image stretched; check the scale"
+        )
     metadata = {key: text for reading in readings for key, text in reading.metadata.items()}
     return Micrograph(
         path=path,
@@ -318,10 +327,16 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
     return []
 
 
-def _databar_in_pixels(path: Path, kind: str, page: Page, said: Databar | None) -> Databar | None:
-    """The databar that is seen, or the one that a header `said`, where the image bears it out."""
+def _databar_in_pixels(
+    path: Path, kind: str, page: Page, said: Databar | None
+) -> tuple[Databar | None, Databar | None, bool]:
+    """The databar: the one that a header `said` where the image bears it out, else what is seen.
+
+    Beside it the one at the lower edge by the pixels alone, and whether the picture changes where
+    the one that was `said` should begin.
+    """
     if page.bit_depth == 1:
-        return said
+        return said, None, False
     # A caption at the top is looked for where the whole frame is soon decoded.
     whole = page.width * page.height <= _SOON_DECODED
     first = 0 if whole else databar_in_pixels.first_row_wanted(page.height)
@@ -329,15 +344,14 @@ def _databar_in_pixels(path: Path, kind: str, page: Page, said: Databar | None) 
     rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first, every))
     below = rows[databar_in_pixels.first_row_wanted(page.height) - first :]
     found = databar_in_pixels.find(below, page.height)
-    if said is not None and (
-        (found is not None and abs(found.top - said.top) <= _ALIKE_ROWS)
-        or (said.top > first and databar_in_pixels.starts_at(rows, said.top - first))
-    ):
-        return said
+    if said is not None:
+        is_there = said.top > first and databar_in_pixels.starts_at(rows, said.top - first)
+        if is_there or (found is not None and abs(found.top - said.top) <= _ALIKE_ROWS):
+            return said, found, is_there
     if found is None and whole:
         above = rows[: databar_in_pixels.rows_wanted(page.height)]
-        found = databar_in_pixels.find_caption(above, page.height)
-    return found
+        return databar_in_pixels.find_caption(above, page.height), None, False
+    return found, found, False
 
 
 def _sha256(path: Path) -> str:

@@ -1,28 +1,60 @@
 """Of all that was said of one micrograph: what is believed, and what the person must be told.
 
-Knows the order of trust among scales and when two of them disagree. Knows nothing of who said it
-(`vendors`, `sidecars`).
+Knows the order of trust among scales, when two of them disagree, and when the pixels belie a
+header. Knows nothing of who said it (`vendors`, `sidecars`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from glassllava.micrograph.header import VendorReading
-from glassllava.micrograph.record import TRUST, BeamSettings, Instrument, PixelSize
+from glassllava.micrograph.record import TRUST, BeamSettings, Databar, Instrument, PixelSize
 
 #: Two scales that differ by more than this are told to the person.
 _DISAGREEMENT = 0.01
 
+#: A bar within a row of what the header tells is that bar: of 60 rows, resized by 1.6 % at most.
+_SAME_ROWS = 1
+#: One within so many rows, or such a share, may be that bar and seen inexactly.
+_ALIKE_ROWS, _ALIKE_SHARE = 4, 0.1
+
 _Settings = TypeVar("_Settings", BeamSettings, Instrument)
 
 
+def held_against_pixels(
+    reading: VendorReading, said: Databar, found: Databar | None, is_there: bool
+) -> VendorReading:
+    """What a header that does not say how large its image was is worth by its databar.
+
+    Its rows are pixels of the image: one that was resized has a bar of other rows than the header
+    tells. `said` is the bar that the header tells of, `found` the one that the pixels show, and
+    `is_there` says whether the picture changes where the former should begin.
+    """
+    if reading.is_vouched or reading.databar != said or found is None:
+        return reading
+    apart = abs(found.height - said.height)
+    if apart <= _SAME_ROWS:
+        return replace(reading, is_vouched=True)
+    if is_there or apart <= max(_ALIKE_ROWS, _ALIKE_SHARE * said.height):
+        return reading  # it may be the same, seen inexactly
+    return replace(
+        reading,
+        void=reading.void
+        or f"the header tells of a databar of {said.height} rows and the image has one of "
+        f"{found.height}: it was resized after the scan",
+    )
+
+
 def scale(
-    readings: Iterable[VendorReading], typed: PixelSize | None
+    readings: Iterable[VendorReading], typed: PixelSize | None, saved_by: str = ""
 ) -> tuple[PixelSize | None, tuple[PixelSize, ...], list[str]]:
-    """The most trusted pixel size, every candidate, and what the person must know of them."""
+    """The most trusted pixel size, every candidate, and what the person must know of them.
+
+    `saved_by` is the program that saved the file after the microscope, where one says so.
+    """
     readings = list(readings)
     found: list[tuple[PixelSize, str]] = []
     voids: list[str] = []
@@ -47,27 +79,46 @@ def scale(
         )
     if any(best in reading.candidates and not reading.is_vouched for reading in readings):
         warnings.append(
-            "The header does not say how large its image was: if this one was resized since, the "
-            "scale is wrong"
+            f"'{saved_by}' has saved this file since it was taken, and the header does not say how "
+            "large its image was: do not trust the scale before it is checked against the drawn bar"
+            if saved_by
+            else "The header does not say how large its image was: if this one was resized since, "
+            "the scale is wrong"
+        )
+    if best is not None and _apart(best.down_m, best.value_m):
+        warnings.append(
+            f"The pixels are not square: {_in_words(best.value_m)} across and "
+            f"{_in_words(best.down_m)} down the image"
         )
     candidates = ((typed,) if typed else ()) + tuple(size for size, _ in found)
-    apart = [
-        size
-        for size in candidates
-        if best is not None and abs(size.value_m - best.value_m) > _DISAGREEMENT * best.value_m
-    ]
+    apart = [size for size in candidates if best is not None and not agree(size, best)]
     if apart and best is not None:
-        others = ", ".join(f"{_in_words(size)} ({size.origin or size.source})" for size in apart)
+        others = ", ".join(f"{_both(size)} ({size.origin or size.source})" for size in apart)
         warnings.append(
-            f"The scales disagree: {_in_words(best)} per pixel ({best.origin or best.source}) "
+            f"The scales disagree: {_both(best)} per pixel ({best.origin or best.source}) "
             f"is used, the file also says {others}"
         )
     return best, candidates, warnings
 
 
-def _in_words(size: PixelSize) -> str:
+def agree(one: PixelSize, other: PixelSize) -> bool:
+    """Whether two scales are the same within 1 %, across the image and down it."""
+    return not (_apart(one.value_m, other.value_m) or _apart(one.down_m, other.down_m))
+
+
+def _apart(value_m: float, other_m: float) -> bool:
+    return abs(value_m - other_m) > _DISAGREEMENT * other_m
+
+
+def _both(size: PixelSize) -> str:
+    """Across and, where it is another, down."""
+    down = f" × {_in_words(size.down_m)}" if _apart(size.down_m, size.value_m) else ""
+    return _in_words(size.value_m) + down
+
+
+def _in_words(length_m: float) -> str:
     # Nanometres alone, so that two that disagree are compared at a glance.
-    return f"{float(f'{size.value_m * 1e9:.4g}'):,.12g} nm".replace(",", " ")
+    return f"{float(f'{length_m * 1e9:.4g}'):,.12g} nm".replace(",", " ")
 
 
 def merged(empty: _Settings, parts: Iterable[_Settings]) -> _Settings:

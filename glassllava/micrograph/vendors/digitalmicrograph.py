@@ -2,7 +2,7 @@
 
 Layout as RosettaSciIO writes and reads it (65003 the unit along x, 65009 its scale, a double; 65004
 and 65010 along y); no real file was at hand. A unit like "1/nm" is a diffraction pattern's and no
-length.
+length. Nothing in these tags says how large the image was: a resized one cannot be told.
 """
 
 from __future__ import annotations

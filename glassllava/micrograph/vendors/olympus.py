@@ -2,8 +2,11 @@
 
 "SIS0", the date, then entries of kind and place; the block of kind 1 holds a power of ten, the
 pixel's width and height in metres times it, magnification and camera. The tag stands often on the
-second page, beside the clean data. Layout as tifffile reads it; no real file was at hand. It does
-not say how large the image is.
+second page, beside the clean data. Layout as tifffile reads it; no real file was at hand.
+
+It does not say how large the image is. But the tag points to a place of the file: a program that
+saves the image anew moves what stands there, and a tag it copied points at something else. So a
+block that is whole says that the file is as it was written.
 """
 
 from __future__ import annotations
@@ -12,7 +15,15 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime
 
-from glassllava.micrograph.header import Header, VendorReading, pixel_size, positive, said
+from glassllava.micrograph.header import (
+    Header,
+    VendorReading,
+    is_plausible,
+    pixel_size,
+    positive,
+    said,
+    saved_anew_by,
+)
 from glassllava.micrograph.record import BeamSettings, Instrument
 
 TAG = 33560
@@ -33,6 +44,17 @@ class General:
     camera: str
     picture: str
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every part of the block is what it should be, names and magnification too."""
+        return (
+            is_plausible(self.across_m)
+            and is_plausible(self.down_m)
+            and 0 <= self.magnification < 1e9
+            and all(name.isprintable() for name in (self.camera, self.picture))
+            and any((self.camera, self.picture, self.magnification))
+        )
+
 
 def recognises(header: Header) -> bool:
     data = header.blobs.get(TAG, b"")
@@ -51,7 +73,7 @@ def read(header: Header) -> VendorReading:
     magnification = general.magnification
     return VendorReading(
         candidates=(size,) if size else (),
-        is_vouched=False,
+        is_vouched=general.is_whole and not saved_anew_by(header),
         beam=BeamSettings(magnification=magnification if 1 <= magnification < 1e9 else None),
         instrument=Instrument(
             vendor="Olympus SIS",

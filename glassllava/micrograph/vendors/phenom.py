@@ -2,7 +2,7 @@
 
 No real file was at hand: the elements, their units as attributes and the databar's height are as
 public readers of such files take them (FEI_TITAN through tifffile; `pixelWidth unit="um"`). The
-XML does not say how large the image is, so that a resized one goes unnoticed.
+XML does not say how large the image is: only its databar can show that it was resized.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ all as text finds the thumbnail. Metres, volts and seconds, but degrees; seen in
 AMBER, the side-car as public readers take it ([MAIN] PixelSizeX).
 
 `MagnificationReference` is the field's width at magnification 1: with it the header says how many
-columns it describes.
+columns it describes; without it only the databar can show that the image was resized.
 """
 
 from __future__ import annotations

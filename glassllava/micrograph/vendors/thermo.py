@@ -28,6 +28,7 @@ from glassllava.micrograph.record import BeamSettings, Databar, Instrument, Pixe
 from glassllava.micrograph.texts import Sections, flat, sections
 
 TAGS = (34682, 34680)
+_INEXACT = 0.002
 #: By the first letters of the beam's section; "IRBeam" is the camera's (Nav-Cam).
 _PARTICLES: Mapping[str, Literal["electron", "ion"]] = {"EB": "electron", "IB": "ion"}
 
@@ -47,6 +48,7 @@ def read(header: Header) -> VendorReading:
     scan = said(value("Beam", "Scan")) or beam.replace("Beam", "Scan")
     databar, databar_known = _databar(header, parts)
     columns, rows = (number(value("Image", key)) for key in ("ResolutionX", "ResolutionY"))
+    columns = columns or _columns(header, parts, beam, scan)
     warnings = [ION] if beam.startswith("IBeam") else []
     if beam.startswith("IR"):
         warnings.append("A camera of the chamber made this image, not an electron beam")
@@ -101,6 +103,20 @@ def _beam_section(parts: Sections) -> str:
     return next((name for name in ("EBeam", "IBeam") if parts.get(name)), "EBeam")
 
 
+def _columns(header: Header, parts: Sections, beam: str, scan: str) -> float | None:
+    """Columns of the scan where [Image] does not tell: the field's width over a pixel's.
+
+    Their few digits make it inexact: within a column, or 0.2 %, it is the image at hand.
+    """
+    field_m = number(parts.get(beam, {}).get("HFW"))
+    pixel_m = _first(*(number(parts.get(name, {}).get("PixelWidth")) for name in ("Scan", scan)))
+    if not field_m or not pixel_m or not 1 <= field_m / pixel_m < 1e7:
+        return None
+    columns = round(field_m / pixel_m)
+    is_same = abs(columns - header.width) <= max(1, _INEXACT * header.width)
+    return header.width if is_same else columns
+
+
 def _candidates(parts: Sections, beam: str, scan: str, tag: int) -> tuple[PixelSize, ...]:
     found: list[PixelSize | None] = []
     for section in dict.fromkeys(("Scan", scan)):
@@ -113,11 +129,14 @@ def _candidates(parts: Sections, beam: str, scan: str, tag: int) -> tuple[PixelS
                 number(entries.get("PixelHeight")),
             )
         )
-    field_m = number(parts.get(beam, {}).get("HFW"))
-    columns = number(parts.get("Image", {}).get("ResolutionX"))
-    if field_m and columns and columns >= 1:
+    across_m, down_m = (number(parts.get(beam, {}).get(key)) for key in ("HFW", "VFW"))
+    columns, rows = (
+        number(parts.get("Image", {}).get(key)) for key in ("ResolutionX", "ResolutionY")
+    )
+    if across_m and columns and columns >= 1:
         origin = f"{tag} [{beam}] HFW / [Image] ResolutionX"
-        found.append(pixel_size(field_m / columns, "vendor_tag", origin))
+        down = down_m / rows if down_m and rows and rows >= 1 else None
+        found.append(pixel_size(across_m / columns, "vendor_tag", origin, down))
     return tuple(size for size in found if size is not None)
 
 
