@@ -166,6 +166,11 @@ def understand(sample: Sample, level: ContextLevel = "high") -> Understanding:
     )
 
 
+def words_of(key: str, token: str) -> tuple[str, ...]:
+    """The phrases that can mean a token, in lower case, longest first."""
+    return tuple(phrase for phrase, _, pairs in _phrases() if (key, token) in pairs)
+
+
 _NEGATION = re.compile(r"(?:\b(?:not|no|non|never|without)[\s-]+(?:\w+[\s-]+)?|\bun-?)$")
 _NOT_GLASS = re.compile(
     r"\b(steel|metal|alloy|superalloy|alumin(?:i)?um|copper|titanium|nickel|iron|rock|shale|"

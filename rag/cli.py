@@ -49,6 +49,9 @@ def add_commands(commands: Any) -> None:
     search.add_argument(
         "-k", type=_positive, default=5, metavar="N", help="at most N passages (default: 5)"
     )
+    search.add_argument("--material", default="", help='only passages on it, as "float glass"')
+    search.add_argument("--process", default="", help='only passages on it, as "tempered"')
+    search.add_argument("--year", default="", help="only passages of 2015, or of 2010-2020")
     show = command("show", _show, "one passage with its sources and topics", "show primer:12")
     show.add_argument("id", metavar="ID", help="a passage's id, as search prints it")
     add = command("add", _add, "add Markdown or plain text files", "add notes.md report.txt")
@@ -102,8 +105,11 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _search(args: argparse.Namespace) -> int:
+    from rag.query import Where
+
+    narrowed = Where.of(args.material, args.process, args.year)
     with _open(args) as library:
-        found = library.search(args.query, args.k)
+        found = library.search(args.query, args.k, where=None if narrowed == Where() else narrowed)
     if args.json:
         _print_json({"query": args.query, "passages": [passage.to_json() for passage in found]})
         return 0

@@ -26,6 +26,7 @@ from rag.ownership import Ownership
 
 if TYPE_CHECKING:
     from glassllava.literature import Passage
+    from rag.query import Where
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_QUERY = 4000
@@ -64,8 +65,8 @@ class PinnedLibrary:
         self._library = library
         self.generation = generation
 
-    def search(self, query: str, limit: int) -> tuple[Passage, ...]:
-        return self._library.search_at(query, limit, self.generation)
+    def search(self, query: str, limit: int, *, where: Where | None = None) -> tuple[Passage, ...]:
+        return self._library.search_at(query, limit, self.generation, where=where)
 
 
 class Library:
@@ -86,14 +87,17 @@ class Library:
     def generation(self) -> int:
         return self._manifest.generation
 
-    def search(self, query: str, limit: int) -> tuple[Passage, ...]:
+    def search(self, query: str, limit: int, *, where: Where | None = None) -> tuple[Passage, ...]:
         """The passages nearest to `query` in what the library holds now, best first.
 
-        Empty when nothing reaches the floor: no evidence is an answer.
+        `where` leaves out passages of other materials, processes or years. Empty when nothing
+        reaches the floor: no evidence is an answer.
         """
-        return self.search_at(query, limit, None)
+        return self.search_at(query, limit, None, where=where)
 
-    def search_at(self, query: str, limit: int, generation: int | None) -> tuple[Passage, ...]:
+    def search_at(
+        self, query: str, limit: int, generation: int | None, *, where: Where | None = None
+    ) -> tuple[Passage, ...]:
         """The same in the library as it was at `generation`; None is now."""
         query = " ".join(query.split())
         if limit < 1 or not query:
@@ -105,8 +109,13 @@ class Library:
             loaded = self._refreshed()
             at = loaded.holdings.generation if generation is None else generation
             count = max(retrieval.LEAST_CANDIDATES, limit * retrieval.OVERSAMPLING)
-            candidates = self._candidates(loaded, vector, count, at)
-        alive = loaded.holdings.alive(at)
+            alive = loaded.holdings.alive(at)
+            if where is None:
+                candidates = self._candidates(loaded, vector, count, at)
+            else:
+                alive &= where.mask([item.entry for item in loaded.holdings.passages])
+                nearest = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
+                candidates = [int(index) for index in nearest]
         found = retrieval.rank(
             query, vector, candidates, loaded.holdings, loaded.lexicon, alive, limit
         )
