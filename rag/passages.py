@@ -88,6 +88,7 @@ class Document:
     """One text with its passages; `key` names it for as long as it stays the same document.
 
     `reader` names the code that cut it, with a version: what is cut otherwise is another version.
+    `notes` are sentences for the person who adds it: what of the file was not read, and why.
     """
 
     key: str
@@ -103,6 +104,7 @@ class Document:
     pages: int | None = None
     figures: tuple[Figure, ...] = ()
     reader: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def made(self) -> str:
