@@ -15,9 +15,12 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from glassllava.measurement.centres import centred
+
 Array = np.ndarray[Any, Any]
 _KDTree: Any = cKDTree
 
+_GUIDE = 3.0  # px likewise, of the line whose direction is trusted
 SMOOTHED = 1.5  # px along the line, standard deviation of the Gaussian
 _SPUR = 8.0  # px: a shorter free arm at a knot is roughness of the mask
 _GAP = 24.0  # px over which a line may fade and go on
@@ -53,18 +56,11 @@ def length_of(points: Array, aspect: float = 1.0) -> float:
 
 
 def arms_of(skeleton: Array, depth: Array) -> list[Arm]:
-    """The arms of every line of a skeleton (H, W).
-
-    `depth` (H, W) is positive on the line: a free end is where it has fallen to half.
-    """
+    """The arms of every line of a skeleton (H, W). `depth` (H, W) is positive on the line."""
     arms = []
     for points, start, end in _pruned(_paths(skeleton)):
-        smooth = smoothed(points)
-        ring = len(points) > 3 and bool(np.array_equal(points[0], points[-1]))
-        if start < 0 and not ring:
-            smooth = _to_its_end(smooth[::-1], depth)[::-1]
-        if end < 0 and not ring:
-            smooth = _to_its_end(smooth, depth)
+        middle = centred(smoothed(points), smoothed(points, _GUIDE), depth, start, end)
+        smooth = smoothed(middle)
         arms.append(Arm(smooth, start, end))
     return arms
 
@@ -214,8 +210,33 @@ def _merged(paths: Sequence[tuple[Array, int, int]], knots: int) -> list[tuple[A
     return list(alive.values())
 
 
-def _to_its_end(points: Array, depth: Array, reach: int = 12) -> Array:
-    """The line led on, or cut back, to where its depth has fallen to half, at its last point."""
+def _led_to_their_ends(
+    arms: Sequence[Arm], bridges: Sequence[tuple[int, int, Array]], depth: Array
+) -> list[Array]:
+    if not arms:
+        return []
+    bridged = {tuple(end.tolist()) for _, _, points in bridges for end in points}
+    tree = _KDTree(np.concatenate([arm.points for arm in arms]))
+    whose = np.repeat(np.arange(len(arms)), [len(arm.points) for arm in arms])
+    result = []
+    for index, arm in enumerate(arms):
+        points = arm.points
+        if not np.array_equal(points[0], points[-1]):  # a ring has no end
+            for knot in (arm.ends, arm.starts):
+                if knot < 0 and tuple(points[-1].tolist()) not in bridged:
+                    points = _to_its_end(points, depth, tree, whose != index)
+                points = points[::-1]
+        result.append(points)
+    return result
+
+
+def _to_its_end(
+    points: Array, depth: Array, tree: Any, foreign: Array, reach: int = 12
+) -> Array:
+    """The line led on, or cut back, to where its depth has fallen to half, at its last point.
+
+    It stops where it meets another: `foreign` tells which points of the `tree` are others'.
+    """
     back = min(len(points) - 1, 10)
     step = points[-1] - points[-1 - back]
     size = float(np.hypot(*step))
@@ -237,7 +258,13 @@ def _to_its_end(points: Array, depth: Array, reach: int = 12) -> Array:
     )
     values = _sampled(depth, ahead)
     below = np.flatnonzero(values < level)
+    met = [
+        place
+        for place, near in enumerate(tree.query_ball_point(ahead, 2.0))
+        if place > -start and any(foreign[other] for other in near)
+    ]
     last = min(int(below[0]) if below.size else reach - start, int(out[0]) if out.size else 99)
+    last = min(last, met[0] if met else 99)
     last = min(last, len(at) - 1)
     if last == 0:
         return points[:start]
@@ -257,7 +284,10 @@ def _sampled(values: Array, points: Array) -> Array:
 
 
 def joined(arms: Sequence[Arm], depth: Array) -> list[Arm]:
-    """The arms and what bridges the gaps between them, each with the number of its line."""
+    """The arms and what bridges the gaps between them, each with the number of its line.
+
+    An end that nothing bridges is led to where the depth has fallen to half.
+    """
     knots = 1 + max((max(arm.starts, arm.ends) for arm in arms), default=-1)
     parent = list(range(len(arms) + knots))
 
@@ -274,7 +304,11 @@ def joined(arms: Sequence[Arm], depth: Array) -> list[Arm]:
     bridges = _bridges(arms, depth)
     for one, other, _ in bridges:
         parent[find(one)] = find(other)
-    result = [Arm(arm.points, arm.starts, arm.ends, find(index)) for index, arm in enumerate(arms)]
+    ended = _led_to_their_ends(arms, bridges, depth)
+    result = [
+        Arm(points, arm.starts, arm.ends, find(index))
+        for index, (arm, points) in enumerate(zip(arms, ended, strict=True))
+    ]
     for one, _, points in bridges:
         result.append(Arm(points, _BRIDGED, _BRIDGED, find(one), length_of(points)))
     return result
