@@ -215,6 +215,7 @@ class Desktop(QObject):
             self.stage.show(sheet)
             if self.stage.picture is not None:  # one that was kept comes at once
                 self.session.update(sheet.key, micrograph=self.stage.picture.micrograph)
+                self._settle_size(sheet.key)
                 return
         window.offer.put(presenter.bar_offer(sheet))
         window.ask.put(
@@ -231,7 +232,7 @@ class Desktop(QObject):
     def _known(self, key: int, micrograph: Micrograph, beside: looking.Beside) -> None:
         if key not in self.session:
             return
-        is_new = self.session[key].micrograph is None
+        before = self.session[key].micrograph
         changes: dict[str, object] = {"micrograph": micrograph, "trouble": None}
         if not self.session[key].sample_origin:
             changes |= {
@@ -240,9 +241,11 @@ class Desktop(QObject):
                 "sample_trouble": beside.trouble,
             }
         self.session.update(key, **changes)
-        if is_new:
+        if before is None:
             self._told(lambda: self._recall(key, micrograph))
+        if before is None or before.page != micrograph.page or before.pixel_size is not None:
             self._look_for_bar(key, micrograph)
+        self._settle_size(key)
 
     def _look_for_bar(self, key: int, micrograph: Micrograph) -> None:
         """Where the file has no scale: what the drawn bar says, when there is time."""
@@ -252,7 +255,7 @@ class Desktop(QObject):
             "later",
             f"bar {key}",
             lambda say: looking.drawn_scale(micrograph),
-            lambda drawn: self.session.update(key, drawn=drawn),
+            lambda drawn: self.session.bar_read(key, micrograph.page, drawn),
             lambda trouble: None,  # nothing was promised; the log has the reason
         )
 
@@ -282,7 +285,12 @@ class Desktop(QObject):
         self.session.update(key, trouble=trouble)
 
     def _on_page(self, page: int) -> None:
-        self._reload(page=page, interpretation=None, kept=None, review=None)
+        if self.session.current is not None:
+            self.window.put_size_trouble(self.session.choose_page(self.session.current, page))
+
+    def _settle_size(self, key: int) -> None:
+        if (words := self.session.settle_size(key)) and key == self.session.current:
+            self.window.put_size_trouble(words)
 
     def _on_size(self, text: str) -> None:
         try:
@@ -298,11 +306,6 @@ class Desktop(QObject):
         sheet = self.session.sheet
         if sheet is not None and sheet.drawn is not None:
             self.session.edit_size(sheet.key, looking.confirmed(sheet.drawn))
-
-    def _reload(self, **changes: object) -> None:
-        if self.session.current is not None:
-            self.session.update(self.session.current, **changes)
-            self.stage.show(self.session[self.session.current])
 
     def _on_sample(self, typed: Mapping[str, Any], everywhere: bool) -> None:
         if self.session.current is None:

@@ -16,6 +16,7 @@ from glassllava import features
 from glassllava.interpretation import DECISION_WORDS, Finding, Interpretation
 from glassllava.measurement.quantities import Measurement, in_words, measured_in_words
 from glassllava.micrograph.record import SOURCE_WORDS, Micrograph, PixelSize
+from glassllava.micrograph.trust import agree
 from glassview.presenter import Tone, decided, tone_of
 from glassview.session import Sheet
 
@@ -29,10 +30,6 @@ class MetadataRow:
     source: str = ""
     is_warning: bool = False
     origin: str = ""  # the very entry, where that is known
-
-
-#: Two scales within this share of each other agree.
-_AGREES = 0.01
 
 
 def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
@@ -52,15 +49,13 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
             MetadataRow("Pixel size", "uncalibrated: lengths stay in px", "none found", True)
         )
     else:
-        words = in_words(size.value_m, "m", 4)
-        if size.value_y_m:
-            words += f" × {in_words(size.value_y_m, 'm', 4)}"
-        rows.append(MetadataRow("Pixel size", words, SOURCE_WORDS[size.source], origin=size.origin))
+        source = SOURCE_WORDS[size.source]
+        rows.append(MetadataRow("Pixel size", _both_ways(size), source, origin=size.origin))
         rows.append(
             MetadataRow("Field width", in_words(size.value_m * micrograph.width, "m"), "computed")
         )
         others = [other for other in micrograph.candidates if other != size]
-        agreeing = [o for o in others if abs(o.value_m / size.value_m - 1) <= _AGREES]
+        agreeing = [other for other in others if agree(other, size)]
         if agreeing:
             rows.append(
                 MetadataRow(
@@ -73,7 +68,7 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
         rows += [
             MetadataRow(
                 "Differing",
-                in_words(other.value_m, "m", 4),
+                _both_ways(other),
                 SOURCE_WORDS[other.source],
                 is_warning=True,
                 origin=other.origin,
@@ -114,6 +109,12 @@ def metadata(micrograph: Micrograph) -> tuple[MetadataRow, ...]:
         rows.append(MetadataRow("Databar", f"{bar.height} px high, kept out of contrast", source))
     rows += [MetadataRow("Note", warning, "", True) for warning in micrograph.warnings]
     return tuple(rows)
+
+
+def _both_ways(size: PixelSize) -> str:
+    """Across and, where pixels are not square, down the image."""
+    down = f" × {in_words(size.value_y_m, 'm', 4)}" if size.value_y_m else ""
+    return in_words(size.value_m, "m", 4) + down
 
 
 def _source(size: PixelSize) -> str:

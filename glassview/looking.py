@@ -209,9 +209,13 @@ def with_databar(picture: Picture) -> Picture:
     chosen = before.pixel_size and before.pixel_size.source in ("typed", "read_bar")
     typed = before.pixel_size if chosen else None
     found = reading.read_micrograph(before.path, before.page, pixel_size=typed, with_hash=False)
-    if (found.databar, found.warnings) == (before.databar, before.warnings):
+    # A databar may show that the image was resized, and so that its scale is another's.
+    new = {
+        name: getattr(found, name) for name in ("databar", "warnings", "pixel_size", "candidates")
+    }
+    if all(getattr(before, name) == value for name, value in new.items()):
         return picture
-    micrograph = replace(before, databar=found.databar, warnings=found.warnings)
+    micrograph = replace(before, **new)
     shown, counts, span = _contrast(picture.pixels, micrograph)
     return replace(picture, micrograph=micrograph, shown=shown, counts=counts, span=span)
 

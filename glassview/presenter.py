@@ -158,7 +158,7 @@ def under_cursor(
     size = micrograph.pixel_size
     if size is None:
         return f"x {x}  y {y} px", counts
-    across, down = x * size.value_m, y * (size.value_y_m or size.value_m)
+    across, down = x * size.value_m, y * size.down_m
     scale, name = _length_unit(micrograph.width * size.value_m)
     digits = max(0, math.ceil(-math.log10(size.value_m / scale)))
     return f"x {across / scale:.{digits}f}  y {down / scale:.{digits}f} {name}", counts
@@ -175,9 +175,11 @@ def calibration_words(micrograph: Micrograph | None) -> tuple[str, bool]:
     """What the status bar says of the scale, and whether there is one."""
     if micrograph is None:
         return "", True
-    if micrograph.pixel_size is None:
+    size = micrograph.pixel_size
+    if size is None:
         return "uncalibrated: lengths in px", False
-    return f"{in_words(micrograph.pixel_size.value_m, 'm')} / px", True
+    down = f" × {in_words(size.value_y_m, 'm')}" if size.value_y_m else ""
+    return f"{in_words(size.value_m, 'm')}{down} / px", True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from batch.ledger import Review
 from glassllava.errors import BadInput, GlassError
 from glassllava.interpretation import Decision, Interpretation
-from glassllava.micrograph.record import Micrograph, PixelSize
-from glassllava.prompt import DEFAULT_QUESTION
+from glassllava.micrograph.record import PixelSize
 from glassllava.sample import LEVELS, ContextLevel, Sample
+from glassview.sheet import Made, Sheet, Trouble
 
 if TYPE_CHECKING:
     from glassllava.micrograph.drawn_scale import DrawnScale
+
+
+__all__ = ["Archive", "Made", "Session", "Sheet", "Trouble", "level_named"]
 
 
 class Archive(Protocol):
@@ -35,60 +38,6 @@ class Archive(Protocol):
     ) -> Review:
         """Add a decision; an empty one undoes what was decided before."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A new interpretation, with what the archive needs to judge its reply again."""
-
-    interpretation: Interpretation
-    evidence: Mapping[str, Any]
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why something failed, in the words of a GlassError."""
-
-    what: str
-    remedy: str = ""
-
-    @classmethod
-    def of(cls, error: GlassError) -> Trouble:
-        return cls(error.what, error.remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """One open file and page, with all that is known of it."""
-
-    key: int
-    path: Path
-    page: int | None = None
-    micrograph: Micrograph | None = None
-    typed_size: PixelSize | None = None
-    drawn: DrawnScale | None = None  # what the drawn bar says, where the file has no scale
-    trouble: Trouble | None = None
-    sample: Sample = field(default_factory=Sample)
-    sample_origin: str = ""
-    sample_trouble: Trouble | None = None
-    level: ContextLevel = "high"
-    question: str = DEFAULT_QUESTION
-    stage: str = ""  # what a running interpretation is doing; "" when none runs
-    interpretation: Interpretation | None = None
-    kept: int | None = None  # the archive's number of the interpretation
-    interpretation_trouble: Trouble | None = None
-    review: Review | None = None
-
-    @property
-    def is_outdated(self) -> bool:
-        """True where the interpretation was made for another sample, question or level."""
-        made = self.interpretation
-        return made is not None and (
-            made.sample != self.sample
-            or made.question != (self.question or DEFAULT_QUESTION)
-            or made.context_asked != self.level
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +58,11 @@ class _Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class _SizeEdit:
+    """A typed size belongs to a page: each side of the edit is a page and its size."""
+
     key: int
-    before: PixelSize | None
-    after: PixelSize | None
+    before: tuple[int | None, PixelSize | None]
+    after: tuple[int | None, PixelSize | None]
     words: str = "pixel size"
 
 
@@ -223,6 +174,11 @@ class Session:
         if key in self._sheets and self._sheets[key].interpretation is None:
             self.update(key, interpretation=interpretation, kept=kept, review=review)
 
+    def bar_read(self, key: int, page: int, drawn: DrawnScale | None) -> None:
+        """What the drawn bar of a page says; of one that is no more shown it is dropped."""
+        if key in self._sheets and self._sheets[key].shown_page == page:
+            self.update(key, drawn=drawn)
+
     # -- what a person does --------------------------------------------------------------------
 
     def edit_sample(self, key: int, sample: Sample, *, everywhere: bool = False) -> None:
@@ -239,10 +195,44 @@ class Session:
 
     def edit_size(self, key: int, size: PixelSize | None) -> None:
         """The pixel size that the person typed, or took from the drawn bar; None takes it back."""
-        before = self._sheets[key].typed_size
-        if size != before:
-            self._remember(_SizeEdit(key, before, size))
-            self.update(key, typed_size=size)
+        sheet = self._sheets[key]
+        page = sheet.shown_page
+        if size != sheet.typed_size:
+            self._remember(_SizeEdit(key, (page, sheet.typed_size), (page, size)))
+            self._put_size(key, page, size)
+
+    def choose_page(self, key: int, page: int) -> str:
+        """Show another page of the file; the words say so where the typed size was for another.
+
+        It is kept for a page of the same width and height alone (and see `settle_size`).
+        """
+        sheet = self._sheets[key]
+        here, size = sheet.shown_page, sheet.typed_size
+        if page == here:
+            return ""
+        if size is None or sheet.is_alike(page):
+            self._put_size(key, page, size)
+            return ""
+        return self._drop_size(key, here, page, "has another width or height")
+
+    def settle_size(self, key: int) -> str:
+        """Drop a size that was typed for another page where this one has its own; "" if it stays.
+
+        Called when the page's header is known.
+        """
+        sheet = self._sheets[key]
+        known, page = sheet.micrograph, sheet.shown_page
+        if sheet.typed_size is None or sheet.typed_page == page or known is None:
+            return ""
+        if known.page != page or not any(size.is_the_pages_own for size in known.candidates):
+            return ""
+        return self._drop_size(key, sheet.typed_page, page, "has a scale of its own")
+
+    def _drop_size(self, key: int, of: int | None, page: int | None, why: str) -> str:
+        self._remember(_SizeEdit(key, (of, self._sheets[key].typed_size), (page, None)))
+        self._put_size(key, page, None)
+        shown = "this page" if page is None else f"page {page + 1}"
+        return f"The pixel size that was typed is not used here: {shown} {why}. Undo goes back."
 
     def ask(self, **asked: Any) -> None:
         """Set `question` or `level` here and for all that are not interpreted yet.
@@ -302,7 +292,7 @@ class Session:
         if isinstance(command, _SampleEdit):
             self._put_samples(command.before)
         elif isinstance(command, _SizeEdit):
-            self.update(command.key, typed_size=command.before)
+            self._put_size(command.key, *command.before)
         else:
             self._put_review(command, command.before)
         self._undone.append(self._done.pop())
@@ -315,7 +305,7 @@ class Session:
         if isinstance(command, _SampleEdit):
             self._put_samples(command.after)
         elif isinstance(command, _SizeEdit):
-            self.update(command.key, typed_size=command.after)
+            self._put_size(command.key, *command.after)
         else:
             self._put_review(command, command.after)
         self._done.append(self._undone.pop())
@@ -328,6 +318,19 @@ class Session:
     def _put_samples(self, values: Mapping[int, tuple[Sample, str]]) -> None:
         for key, (sample, origin) in values.items():
             self.update(key, sample=sample, sample_origin=origin)
+
+    def _put_size(self, key: int, page: int | None, size: PixelSize | None) -> None:
+        """Show a page with a typed size; what was made of another page goes."""
+        sheet = self._sheets.get(key)
+        if sheet is None:
+            return
+        changes: dict[str, object] = {"typed_size": size}
+        if size is None or sheet.typed_size != size:
+            changes["typed_page"] = None if size is None else page
+        if page != sheet.shown_page:
+            changes |= {"page": page, "drawn": None}
+            changes |= dict.fromkeys(("interpretation", "kept", "review"))
+        self.update(key, **changes)
 
     def _put_review(self, command: _Reviewed, shown: Review | None) -> None:
         """Make `shown` the last word on an interpretation, by a new row."""

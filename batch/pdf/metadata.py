@@ -54,7 +54,9 @@ def _scale_rows(record: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
         return
     source = SOURCE_WORDS.get(size["source"], size["source"])
     origin = f": {size['origin']}" if size.get("origin") else ""
-    yield "Pixel", in_words(size["value_m"], "m", 4), f"{source}{origin}"
+    # Down the image too, where pixels are not square.
+    sides = [side for side in (size["value_m"], size.get("value_y_m")) if side]
+    yield "Pixel", " × ".join(in_words(side, "m", 4) for side in sides), f"{source}{origin}"
     yield "Field", f"{in_words(size['value_m'] * record['width'], 'm')} wide", ""
 
 

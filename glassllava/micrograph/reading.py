@@ -28,6 +28,7 @@ from glassllava.micrograph.header import (
     unbranded,
 )
 from glassllava.micrograph.record import (
+    BORROWED,
     BeamSettings,
     Databar,
     Instrument,
@@ -313,7 +314,7 @@ def _borrowed(chosen: Page, headers: Mapping[int, Header]) -> list[VendorReading
                 replace(
                     reading,
                     candidates=tuple(
-                        replace(size, origin=f"page {index}: {size.origin}")
+                        replace(size, origin=f"{BORROWED}{index}: {size.origin}")
                         for size in reading.candidates
                     ),
                     beam=replace(reading.beam, detector=None, signal=None),

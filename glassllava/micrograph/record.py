@@ -47,7 +47,9 @@ TRUST: tuple[PixelSizeSource, ...] = (
 )
 
 
-#: How the origin of a scale begins that stands in a vendor's text which ImageJ kept.
+#: How the origin of a scale begins that stands on another page of the file, of the same size.
+BORROWED = "page "
+#: How that of one begins that stands in a vendor's text which ImageJ kept.
 PASSED_ON = "ImageJ Info: "
 
 
@@ -70,6 +72,12 @@ class PixelSize:
     def down_m(self) -> float:
         """Metres per pixel down the image."""
         return self.value_y_m or self.value_m
+
+    @property
+    def is_the_pages_own(self) -> bool:
+        """Whether the file says this scale of the very page, and not of another nor by a bar."""
+        said = self.source in ("vendor_tag", "sidecar", "ome", "imagej")
+        return said and not self.origin.startswith(BORROWED)
 
     @property
     def is_instruments(self) -> bool:

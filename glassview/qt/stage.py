@@ -181,6 +181,9 @@ class Stage:
         if self._range == before.shown:
             self._auto()
         window.metadata.put(evidence.metadata(found.micrograph))
+        window.put_calibration(*presenter.calibration_words(found.micrograph))
+        size = found.micrograph.pixel_size
+        window.canvas.put_scale_bar(lambda zoom: presenter.scale_bar(size, zoom))
         self._known(key, found.micrograph, looking.sample_beside(found.micrograph.path))
 
     def _is_shown(self, pixels: Any) -> bool:

@@ -56,6 +56,16 @@ def test_uncalibrated_is_said_in_plain_words() -> None:
     assert "uncalibrated" in row.value
 
 
+def test_pixels_that_are_not_square_are_shown_both_ways() -> None:
+    size = PixelSize(5e-9, "vendor_tag", "the INI text", value_y_m=6e-9)
+    square = PixelSize(5e-9, "ome", "ImageDescription")
+    told = replace(MICROGRAPH, pixel_size=size, candidates=(size, square))
+    assert presenter.calibration_words(told) == ("5 nm × 6 nm / px", True)
+    rows = {row.label: row for row in evidence.metadata(told)}
+    assert rows["Pixel size"].value == "5 nm × 6 nm"
+    assert rows["Differing"].value == "5 nm", "they agree across the image and not down it"
+
+
 def test_metadata_has_a_source_for_every_value() -> None:
     other = PixelSize(5.001e-9, "vendor_tag", "34682 [EScan] PixelWidth")
     far = PixelSize(9e-9, "imagej", "XResolution")

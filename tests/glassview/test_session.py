@@ -10,7 +10,9 @@ import pytest
 from batch.ledger import Review
 from glassllava.errors import BadInput, RunUnavailable
 from glassllava.interpretation import Interpretation
-from glassllava.micrograph.record import PixelSize
+from glassllava.micrograph.drawn_scale import DrawnScale
+from glassllava.micrograph.record import Micrograph, Page, PixelSize
+from glassllava.micrograph.scale_bar import ScaleBar
 from glassllava.sample import Sample
 from glassview.session import Made, Session
 
@@ -211,3 +213,91 @@ def test_a_pixel_size_is_undone_and_done_again(session: Session) -> None:
     assert session.undo_words == ""
     session.redo()
     assert session[1].typed_size == size
+
+
+# -- a typed pixel size belongs to a page ----------------------------------------------------------
+
+
+def of_pages(page: int, *sides: tuple[int, int], own: tuple[PixelSize, ...] = ()) -> Micrograph:
+    pages = tuple(Page(n, width, height, 8, 1, "image") for n, (width, height) in enumerate(sides))
+    width, height = sides[page]
+    return Micrograph(Path("/a.tif"), page, width, height, 8, pages=pages, candidates=own)
+
+
+TYPED = PixelSize(2e-9, "typed")
+
+
+def test_a_typed_size_goes_along_to_a_page_of_the_same_size_alone(
+    session: Session, judged: Callable[..., Interpretation]
+) -> None:
+    session.update(1, micrograph=of_pages(0, (640, 480), (640, 480), (320, 240)))
+    session.edit_size(1, TYPED)
+    session.concluded(1, made(judged()))
+    assert session.choose_page(1, 0) == ""
+    assert session[1].interpretation is not None, "it is the page that is shown"
+    assert session.choose_page(1, 1) == ""
+    assert (session[1].page, session[1].typed_size) == (1, TYPED)
+    assert session[1].interpretation is None
+    words = session.choose_page(1, 2)
+    assert "page 3 has another width or height" in words
+    assert (session[1].page, session[1].typed_size) == (2, None)
+    assert session.undo_words == "pixel size"
+    session.undo()
+    assert (session[1].page, session[1].typed_size) == (1, TYPED)
+    session.redo()
+    assert (session[1].page, session[1].typed_size) == (2, None)
+
+
+def test_undo_of_a_typed_size_never_puts_it_on_another_page(session: Session) -> None:
+    session.update(1, micrograph=of_pages(0, (640, 480), (320, 240)))
+    session.edit_size(1, TYPED)
+    session.edit_size(1, None)
+    session.choose_page(1, 1)
+    session.undo()
+    assert (session[1].page, session[1].typed_size) == (0, TYPED)
+    session.undo()
+    assert (session[1].page, session[1].typed_size) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("own", "stays"),
+    [
+        ((PixelSize(3e-9, "vendor_tag", "34682 [Scan] PixelWidth"),), False),
+        ((PixelSize(3e-9, "ome", "ImageDescription"),), False),
+        ((PixelSize(3e-9, "vendor_tag", "page 0: 33560 SIS pixel size"),), True),
+        ((PixelSize(3e-9, "read_bar", "drawn bar"),), True),
+        ((), True),
+    ],
+)
+def test_a_typed_size_gives_way_to_the_scale_of_the_page_itself(
+    session: Session, own: tuple[PixelSize, ...], stays: bool
+) -> None:
+    sides = ((640, 480), (640, 480))
+    session.update(1, micrograph=of_pages(0, *sides, own=own))
+    session.edit_size(1, TYPED)
+    assert session.settle_size(1) == "", "it was typed for this page, above what that says"
+    session.choose_page(1, 1)
+    assert session.settle_size(1) == "", "nothing is known of the page yet"
+    session.update(1, micrograph=of_pages(1, *sides, own=own))
+    assert ("has a scale of its own" in session.settle_size(1)) == (not stays)
+    assert session[1].typed_size == (TYPED if stays else None)
+    if not stays:
+        session.undo()
+        assert (session[1].page, session[1].typed_size) == (0, TYPED)
+
+
+def test_what_is_typed_on_the_other_page_is_that_pages(session: Session) -> None:
+    own = (PixelSize(3e-9, "vendor_tag", "a tag"),)
+    session.update(1, micrograph=of_pages(0, (640, 480), (640, 480), own=own))
+    session.choose_page(1, 1)
+    session.update(1, micrograph=of_pages(1, (640, 480), (640, 480), own=own))
+    session.edit_size(1, TYPED)
+    assert session.settle_size(1) == ""
+    assert session[1].typed_size == TYPED
+
+
+def test_what_a_drawn_bar_says_is_of_its_page(session: Session) -> None:
+    bar = DrawnScale(ScaleBar(0, 100, 0, 4, True, 1.0), "1 µm", PixelSize(1e-8, "read_bar"))
+    session.update(1, micrograph=of_pages(0, (640, 480), (640, 480)), drawn=bar)
+    session.choose_page(1, 1)
+    assert session[1].drawn is None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 from PIL import Image
@@ -22,8 +23,10 @@ from glassllava.micrograph import lettering
 from glassllava.sample import Sample
 from glassview.app import Desktop
 from glassview.session import Sheet
+from tests import micrographs
 from tests.databars import drawn
 from tests.glassview.conftest import scripted, write_pores
+from tests.vendor_texts import phenom_xml
 
 Opened = Callable[..., Desktop]
 
@@ -333,6 +336,43 @@ def test_a_typed_pixel_size_calibrates_and_a_wrong_one_is_refused(
     window.size_typed.emit("20 nm")
     qtbot.waitUntil(lambda: window.calibration.text() == "20 nm / px", timeout=20_000)
     assert interpreted(desktop, qtbot).micrograph["pixel_size"]["source"] == "typed"
+
+
+def test_a_typed_pixel_size_is_not_taken_to_a_page_of_another_size(
+    opened: Opened, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "two.tif"
+    first = tifffile.imread(write_pores(tmp_path / "bare.tif", scale=False))
+    tifffile.imwrite(path, first)
+    tifffile.imwrite(path, first[:120, :200], append=True)
+    desktop = opened(path)
+    window = desktop.window
+    window.typed_size.setText("20 nm")
+    window.size_typed.emit("20 nm")
+    qtbot.waitUntil(lambda: window.calibration.text() == "20 nm / px", timeout=20_000)
+    window.page_chosen.emit(1)
+    uncalibrated = "uncalibrated: lengths in px"
+    qtbot.waitUntil(lambda: window.calibration.text() == uncalibrated, timeout=20_000)
+    assert "page 2 has another width or height" in window.size_trouble.text()
+    assert window.typed_size.text() == ""
+    window.actions_by_name["undo"].trigger()
+    qtbot.waitUntil(lambda: window.calibration.text() == "20 nm / px", timeout=20_000)
+    assert shown(desktop).micrograph.page == 0  # type: ignore[union-attr]
+
+
+def test_a_databar_that_belies_the_header_takes_the_scale_off_the_screen(
+    opened: Opened, qtbot: QtBot, tmp_path: Path
+) -> None:
+    whole = micrographs.with_databar(micrographs.specimen(768, 1024), 48)
+    half = Image.fromarray(whole).resize((512, 408), Image.Resampling.BOX)
+    tags = {34683: phenom_xml(databar=48)}
+    desktop = opened(micrographs.write_tiff(tmp_path / "half.tif", np.asarray(half), tags))
+    uncalibrated = "uncalibrated: lengths in px"
+    qtbot.waitUntil(lambda: desktop.window.calibration.text() == uncalibrated, timeout=20_000)
+    known = shown(desktop).micrograph
+    assert known is not None
+    assert known.pixel_size is None
+    assert any("the image has one of 24" in warning for warning in known.warnings)
 
 
 @pytest.mark.skipif(not lettering.is_installed(), reason="rapidocr is not installed")
