@@ -14,8 +14,16 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from glassllava.measurement.lines import Line, middle_of, orientation, widths_of
-from glassllava.measurement.profiles import sharpened
+from glassllava.measurement.lines import (
+    Line,
+    Trace,
+    middle_of,
+    orientation,
+    parted,
+    pieces,
+    widths_of,
+)
+from glassllava.measurement.profiles import Across, sharpened
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_REGIONS
 from glassllava.measurement.ruler import Ruler
@@ -30,6 +38,10 @@ _approximate_polygon: Any = measure.approximate_polygon
 _SHORTEST = 30.0  # px, and
 _SHORTEST_SHARE = 0.04  # of the shorter side of the specimen
 _SLENDER = 6.0  # least length over width
+_ALIKE = 0.6  # of the depth against the other side
+_RISE = 0.4  # of the depth, that the level may rise beyond a flank
+_UNLIKE = 0.5  # of the depth, by which the rises on the two sides may differ
+_PIECE = 20.0  # px
 _SHORT, _REACHING = 120.0, 0.75  # px; of its length that a short line must reach
 _ROUGH = 6.0  # px: smoothed by so much more, a line loses its bends
 _SURE = 4.0  # noise sigmas: a shallower arm is in doubt
@@ -45,14 +57,54 @@ def find_cracks(dark: Sequence[Line], shape: tuple[int, int]) -> tuple[list[Line
     shortest = max(_SHORTEST, _SHORTEST_SHARE * min(shape))
     found = [
         line
-        for line in dark
+        for line in _in_even_ground(dark)
         if line.length >= shortest
         and not line.length < _SLENDER * line.width
         and line.gaps <= 0.5 * line.length
         and not _curls(line)
     ]
     scanned = sum(line.along_rows for line in found)
-    return [line for line in found if not line.along_rows], scanned
+    found = [line for line in found if not line.along_rows]
+    return sorted(found, key=lambda line: -line.length), scanned
+
+
+def _in_even_ground(dark: Sequence[Line]) -> list[Line]:
+    """The lines without the arms that are no gap in even ground.
+
+    Beyond a crack's flanks, charged lips or not, the grey goes on level, and alike on both sides.
+    The fold where two faces of an impression meet rises on and on; the dark seam beside a bright
+    rim or band has a rise and a fall on one side; the edge of a layer has one side alone. A short
+    piece between two knots is judged with its neighbours: what lies beside it is another arm.
+    """
+    seen = [trace for line in dark for trace in line.traces if trace.across is not None]
+    if not seen:
+        return list(dark)
+    # Over some fifty pixels along it: a line may begin as a crack and go on as a seam.
+    means = [_running(trace.across.means) for trace in seen if trace.across is not None]
+    assert seen[0].across is not None
+    profile = Across(seen[0].across.offsets, np.concatenate(means))
+    _, left, right = profile.widths(-1)
+    rises = np.stack(profile.rises(-1))
+    share = np.minimum(left, right) / np.maximum(np.maximum(left, right), 1e-9)
+    even = (share >= _ALIKE) & (rises.max(axis=0) <= _RISE) & (np.ptp(rises, axis=0) <= _UNLIKE)
+    parts = np.split(even, np.cumsum([len(part) for part in means])[:-1])
+    good = {id(trace): part for trace, part in zip(seen, parts, strict=True)}
+    result = []
+    for line in dark:
+        left_over: list[Trace] = []
+        for trace in line.traces:
+            arm = trace.arm
+            inner = arm.starts >= 0 and arm.ends >= 0 and arm.length(line.aspect) < _PIECE
+            if trace.across is None or inner or good[id(trace)].all():
+                left_over.append(trace)
+            else:
+                left_over += pieces(trace, good[id(trace)])
+        result += parted(line, left_over)
+    return result
+
+
+def _running(means: Array) -> Array:
+    return np.asarray(ndimage.uniform_filter1d(means, min(3, len(means)), axis=0, mode="nearest"))
 
 
 def _curls(line: Line) -> bool:

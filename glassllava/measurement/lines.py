@@ -7,6 +7,7 @@ of pixels. Knows nothing of what a line is called.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ _LEAST_DIP = 2.0  # noise sigmas against the lower side, mean along an arm
 _LEAST_SHARE = 0.2  # of the depth against the other side
 _WIDE, _STUB = 8.0, 2.0  # px; a wide arm shorter than so many widths is a body, no line
 _LEAST_ALIGNED = 0.5  # of 1: less is no direction
+_TOUCHING = 1.0  # px between a bridge and what it ends on
 _FLAT = 20.0  # px along a row: longer and straight is the scan
 _SWAY = 0.015  # of its length
 
@@ -111,6 +113,70 @@ class Line:
         return 0.5 * math.atan2(-2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean()))
 
 
+def pieces(trace: Trace, kept: Array) -> list[Trace]:
+    """The stretches of a trace along which `kept` (k,) holds, one for each of its profiles."""
+    assert trace.across is not None
+    points, means = trace.arm.points, trace.across.means
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    reached = np.concatenate([[0.0], np.cumsum(steps)]) / max(float(steps.sum()), 1e-9)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(int)))
+    result = []
+    for first, last in edges.reshape(-1, 2).tolist():
+        inside = (reached >= first / len(kept)) & (reached <= last / len(kept))
+        if np.count_nonzero(inside) > 2:
+            arm = Arm(
+                points[inside],
+                trace.arm.starts if first == 0 else -1,
+                trace.arm.ends if last == len(kept) else -1,
+                trace.arm.whole,
+            )
+            result.append(Trace(arm, Across(trace.across.offsets, means[first:last]), trace.depth))
+    return result
+
+
+def parted(line: Line, traces: Sequence[Trace]) -> list[Line]:
+    """What is left of a line: one line a connected part of these traces.
+
+    A bridge stays where what it joins stays.
+    """
+    if len(traces) == len(line.traces) and all(map(operator.is_, traces, line.traces)):
+        return [line]
+    arms = [trace for trace in traces if not trace.arm.gap]
+    whole = list(range(len(arms)))
+    at: dict[int, int] = {}
+    for index, trace in enumerate(arms):
+        for knot in (trace.arm.starts, trace.arm.ends):
+            if knot >= 0:
+                whole = _united(whole, index, at.setdefault(knot, index))
+    bridges = []
+    for trace in traces:
+        if trace.arm.gap:
+            joins = [_nearest(arms, end) for end in trace.arm.points[[0, -1]]]
+            if None not in joins:
+                first, second = joins
+                whole = _united(whole, first, second)
+                bridges.append((first, trace))
+    parts: dict[int, list[Trace]] = {}
+    for index, trace in enumerate(arms):
+        parts.setdefault(whole[index], []).append(trace)
+    for index, trace in bridges:
+        parts[whole[index]].append(trace)
+    return [Line(tuple(part), line.sign, line.noise, line.aspect) for part in parts.values()]
+
+
+def _united(whole: list[int], one: int, other: int) -> list[int]:
+    old, new = whole[one], whole[other]
+    return [new if of == old else of for of in whole]
+
+
+def _nearest(arms: Sequence[Trace], end: Array) -> int | None:
+    """The trace that a bridge ends on, or None where it is gone."""
+    for index, trace in enumerate(arms):
+        if float(np.hypot(*(trace.arm.points - end).T).min()) <= _TOUCHING:
+            return index
+    return None
+
+
 def widths_of(traces: Sequence[Trace], sign: int, share: float = 0.5, shift: float = 0.0) -> Array:
     """Full widths along traces of one sign, as `Line.widths` gives them."""
     seen = [trace.across for trace in traces if trace.across is not None]
@@ -148,7 +214,7 @@ def _traced(
     for arm in traces.arms_of(skeleton, depth):
         alone = arm.starts < 0 and arm.ends < 0
         if not ((alone and arm.length() < _SHORTEST_ARM) or _is_scan(arm)):
-            across = profiles.across(specimen, _full(arm.points, field.scale), aspect)
+            across = profiles.across(specimen, _full(arm.points, field.scale), sign, aspect)
             tried.append((arm, across))
     arms, seen = [], []
     for (arm, across), wide, low, high in zip(

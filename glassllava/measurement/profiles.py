@@ -21,6 +21,7 @@ _STEP = 0.5  # px across
 _ALONG = 2.0  # px between two profiles
 _WINDOW = 8  # profiles that are averaged
 _SIDE = (2.0, 8.0)  # px beyond the flank where its level is taken
+_NEAR, _FAR = (2.0, 6.0), (9.0, 15.0)  # px beyond the flank, where a rise is told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,25 @@ class Across:
             np.where(taken, other, one) for one, other in zip(thin, wide, strict=True)
         )
         return width, left, right
+
+    def rises(self, sign: int) -> tuple[Array, Array]:
+        """By how much the level goes on to rise away from the line on the left and the right.
+
+        Each from beside the flank to some ten pixels farther, in shares of the depth beside it:
+        about nothing beside a line in even ground; half and more in the fold of two slopes;
+        less than nothing where what rises beside the line is itself a narrow band.
+        """
+        values = self.means if sign < 0 else -self.means
+        width, left, right = self.widths(sign)
+        half = 0.5 * np.where(np.isnan(width), 4.0, width)[:, None]
+        depth = np.maximum(np.stack([left, right]), 1e-9)
+        rises = []
+        for side in (-1, 1):
+            at = side * self.offsets[None, :] - half
+            near = _mean(values, (at >= _NEAR[0]) & (at <= _NEAR[1]))
+            far = _mean(values, (at >= _FAR[0]) & (at <= _FAR[1]))
+            rises.append(far - near)
+        return rises[0] / depth[0], rises[1] / depth[1]
 
     def _once(
         self, values: Array, start: float, share: float, shift: float
@@ -107,10 +127,10 @@ _SLIT = _slit()
 _UNRESOLVED = 0.72  # that softness and more: the flanks meet
 
 
-def across(specimen: Array, points: Array, aspect: float = 1.0) -> Across:
+def across(specimen: Array, points: Array, sign: int, aspect: float = 1.0) -> Across:
     """Profiles of the grey values (H, W) across a line of `points` (n, 2), in its pixels.
 
-    `aspect` is how much farther it is from pixel to pixel down than across; offsets are in
+    `sign` is -1 for a dark line. `aspect` is how much farther it is from pixel to pixel down than across; offsets are in
     pixels of the geometric mean.
     """
     places, normals = _places(points, aspect)
@@ -120,7 +140,7 @@ def across(specimen: Array, points: Array, aspect: float = 1.0) -> Across:
     profiles = ndimage.map_coordinates(
         specimen, [y, x], output=np.float32, order=1, mode="nearest", prefilter=False
     )
-    profiles = _lined_up(profiles, offsets)
+    profiles = _lined_up(profiles, offsets, sign)
     count = max(1, len(profiles) // _WINDOW)
     means = np.stack([part.mean(axis=0) for part in np.array_split(profiles, count)])
     return Across(offsets, means)
@@ -141,16 +161,17 @@ def _places(points: Array, aspect: float) -> tuple[Array, Array]:
     return places, normals / np.maximum(size, 1e-9)[:, None]
 
 
-def _lined_up(profiles: Array, offsets: Array) -> Array:
+def _lined_up(profiles: Array, offsets: Array, sign: int) -> Array:
     """Each profile moved so that its line is in the middle.
 
-    The centre line was smoothed, and a line that bends within a few pixels leaves it.
+    The centre line was smoothed, and a line that bends within a few pixels leaves it. Charged lips
+    beside a dark line are no part of it.
     """
     soft = ndimage.uniform_filter(profiles, (min(3, len(profiles)), 3), mode="nearest")
     near = np.abs(offsets) <= 4.0
     middle = len(offsets) // 2
     level = np.median(soft, axis=1, keepdims=True)
-    depth = np.abs(soft[:, near] - level)
+    depth = np.clip(sign * (soft[:, near] - level), 0, None)
     depth = np.clip(depth - 0.5 * depth.max(axis=1, keepdims=True), 0, None)
     centre = (depth * offsets[near]).sum(axis=1) / np.maximum(depth.sum(axis=1), 1e-9)
     shift = np.rint(centre / _STEP).astype(int)
