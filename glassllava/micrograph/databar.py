@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from glassllava.micrograph.letters import letters_of
 from glassllava.micrograph.record import Databar
 
 Array = np.ndarray[Any, Any]
@@ -292,10 +293,13 @@ def _is_bar(said: _Rows, tall: int) -> bool:
         if peaked < (_PEAKED if said.drop(tall) < _SHARP else _PEAKED_IF_SHARP):
             return False  # a quiet body: nowhere as even as paper, which JPEG leaves as it was
     ink = away > 0.5 * np.quantile(away, 0.999)
+    if ink.mean() > 0.45:
+        return False
     _without_blocks(ink)
+    ink = letters_of(ink)
     crossings = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
     rows = crossings >= _CROSSINGS
-    if np.count_nonzero(rows) < 4 or ink.mean() > 0.45:
+    if np.count_nonzero(rows) < 4:
         return False
     first, last = np.quantile(np.nonzero(ink[rows])[1], (0.1, 0.9))
     much = float(np.quantile(crossings[rows], 0.8))
