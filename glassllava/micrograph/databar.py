@@ -48,6 +48,7 @@ _MANY_CROSSINGS = 40  # that no dividers have
 _CHANGES = 5  # pixels that change between paper and ink from one row of text to the next
 _MUCH_TEXT = 30  # crossings that no lone scale bar with its label has
 _WIDE_TEXT = 0.3  # of the width, or text that spans so much
+_OVER = 2.2  # times the rows up to the top of the highest line, a bar is high: text stands amid it
 _MOST_LINES = 4  # as high and as far apart as each other, that text has
 _TALLEST_TEXT = 0.08  # of the height: higher bands of ink are no lines of text
 _BLOCK_TALL, _BLOCK_WIDE, _BLOCK_FILLED = 14, 40, 0.4  # px, px, share: more than a letter
@@ -205,7 +206,7 @@ def _edges(said: _Rows, height: int) -> Iterator[int]:
     reach = _reach(said, height)
     for top_text in _lines_of_text(said, reach, height):
         tall = _over(said, top_text, reach)
-        if tall is None or not _LOWEST <= tall <= min(COVER * height, 2.5 * top_text + 20):
+        if tall is None or not _LOWEST <= tall <= min(COVER * height, _OVER * top_text + _MARGIN):
             continue
         inside = slice(_LOOSE_ROWS, tall)
         like = np.where(said.is_line[inside], 1.0, said.paper[inside])
