@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MEASURING_VERSION", "Measurement", "Measurements", "Region", "measure"]
 
 #: Part of the `asked` fingerprint; raised when a figure may change.
-MEASURING_VERSION = 2
+MEASURING_VERSION = 3
 _SMALLEST = 64  # px a side
 
 

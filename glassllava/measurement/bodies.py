@@ -39,6 +39,9 @@ _INSIDE = 0.7
 _FILLED, _NEARLY_ALL, _MOST_OF_ALL = 0.5, 0.85, 0.7
 _MOST_COMPANY = 0.35
 _HALF_PIXEL = 0.5
+#: What the truth of drawn bodies was found to be off by, at k = 2: times the width of the edge,
+#: times the roughness of the path, and of the diameter for the share of the path without an edge.
+_OF_WIDTH, _OF_ROUGHNESS, _OF_BARE = 1.0, 2.0, 0.2
 #: A piece of a line goes on at its ends, and has no edge there.
 _LINE_COMPANY, _LINE_EDGE = 0.12, 0.4
 #: A bead of a line of uneven depth: px of diameter, and the share of rays that see the line go on
@@ -73,15 +76,26 @@ class Body:
 
     @property
     def edge(self) -> float:
-        """Uncertainty of where the outline stands, in px at k = 2.
+        """Uncertainty of where the outline stands, in px at k = 2; it is the same way for all.
 
         From the threshold moved by one noise sigma, half a pixel each for sampling and for a
         blur whose shape is not known, and half the way to the crest of a bright rim, within
-        which the edge is anywhere.
+        which the edge is anywhere. And what bodies of known size left unexplained by these (GUM
+        type B): the edge's own width beyond the smoothing, the roughness of the path, and the
+        share of it that has no edge under it.
         """
-        threshold = 2 / max(self.outline.change, 1e-6)
-        crest = 2 / math.sqrt(3) * 0.5 * self.outline.bloom
-        return math.sqrt(threshold**2 + 2 * _HALF_PIXEL**2 + crest**2)
+        one = self.outline
+        threshold = 2 / max(one.change, 1e-6)
+        crest = 2 / math.sqrt(3) * 0.5 * one.bloom
+        wide = math.sqrt(max(one.blur**2 - (SMOOTHING * one.step) ** 2, 0.0))
+        return math.hypot(
+            threshold,
+            math.sqrt(2) * _HALF_PIXEL * one.step,
+            crest,
+            _OF_WIDTH * wide,
+            _OF_ROUGHNESS * one.rough,
+            _OF_BARE * one.bare * self.diameter,
+        )
 
     @property
     def blob(self) -> Blob:

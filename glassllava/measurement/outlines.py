@@ -68,7 +68,9 @@ class Outline:
     `sign` is 1 for a body brighter than what is round it, -1 for a darker one. `change` is the
     mean grey change across the path, in spreads a pixel, `weakest` that of its weakest quarter;
     `bloom` is how far beyond the steepest place the crest of a bright rim stands, in px: the
-    true edge is between the two, and the path half way.
+    true edge is between the two, and the path half way. `blur` is the width of the edge, px, the
+    standard deviation of a Gaussian, that of the smoothing included; `bare` the share of the path
+    under which there is hardly an edge.
     """
 
     points: Array
@@ -76,6 +78,8 @@ class Outline:
     change: float
     weakest: float
     bloom: float
+    blur: float = SMOOTHING
+    bare: float = 0.0
     step: int = 1
 
     @property
@@ -87,6 +91,14 @@ class Outline:
         """How little it happens by chance: long and of much change all the way round."""
         return self.perimeter / self.step * self.weakest
 
+    @property
+    def rough(self) -> float:
+        """How far it leaves its own smooth course, px: what turns within an eighth of a round."""
+        away = self.points - self.points.mean(axis=0)
+        waves = np.fft.rfft(np.hypot(away[:, 0], away[:, 1]))
+        waves[: len(waves) // 4] = 0
+        return float(np.std(np.fft.irfft(waves, len(away))))
+
     def enlarged(self, step: int) -> Outline:
         """The same in pixels of a field that was averaged `step` × `step`."""
         return replace(
@@ -94,6 +106,7 @@ class Outline:
             points=(self.points + 0.5) * step - 0.5,
             change=self.change / step,
             bloom=self.bloom * step,
+            blur=self.blur * step,
             step=step,
         )
 
@@ -176,9 +189,16 @@ def _traced(field: Field, places: Sequence[Place], rays: int, steps: int) -> lis
             float(across[n][seen[n]].mean()),
             float(np.quantile(across[n][seen[n]], 0.2) * (1 - ends[n][seen[n]].mean())),
             float(bloom[n]),
+            float(blur[n]),
+            _bare(across[n][seen[n]]),
         )
         for n in range(len(places))
     ]
+
+
+def _bare(across: Array) -> float:
+    """The share of an outline under which the grey values change by less than half as usual."""
+    return float(np.mean(across < 0.5 * np.median(across)))
 
 
 def _outward(
