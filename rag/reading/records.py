@@ -178,20 +178,24 @@ def _listed(value: object) -> list[Any]:
 
 _ENTRY = re.compile(r"@\s*([A-Za-z]+)\s*([{(])")
 _FIELD = re.compile(r"\s*,?\s*([A-Za-z][\w:.+-]*)\s*=\s*")
+_SIGNIFICANT = re.compile(r'\\.|[{}"]|\n@', re.DOTALL)
+_BARE = re.compile(r"[^\s,#{}()\"=]+")
+_JOIN = re.compile(r"\s*#\s*")
+_KEY = re.compile(r"[^,{}()=\"]*,")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
 def _bibtex(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     found: list[dict[str, Any]] = []
     notes: list[str] = []
-    texts = {month: month for month in _MONTHS}
+    texts = dict(zip(_MONTHS, _MONTHS, strict=True))
     place = 0
     while match := _ENTRY.search(text, place):
         kind = match[1].lower()
         place = match.end()
         if kind in ("comment", "preamble"):
             continue
-        key = re.compile(r"[^,{}()=\"]*,").match(text, place)
+        key = _KEY.match(text, place)
         if kind != "string" and key is None:
             notes.append(f"an entry of kind '{kind}' has no key; it was left out")
             continue
@@ -199,6 +203,7 @@ def _bibtex(text: str) -> tuple[list[dict[str, Any]], list[str]]:
             fields, place = _fields(text, key.end() if key and kind != "string" else place, texts)
         except _Torn as torn:
             notes.append(f"the entry '{(key[0] if key else kind)[:40].strip(' ,')}' {torn}")
+            place = torn.place
             continue
         if kind == "string":
             texts.update({name.lower(): value for name, value in fields.items()})
@@ -208,7 +213,11 @@ def _bibtex(text: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 class _Torn(ValueError):
-    """An entry that does not end, or is not written as entries are."""
+    """An entry that does not end, or is not written as entries are; `place` is where to go on."""
+
+    def __init__(self, why: str, place: int) -> None:
+        super().__init__(f"{why}; it was left out")
+        self.place = place
 
 
 def _fields(text: str, place: int, texts: dict[str, str]) -> tuple[dict[str, str], int]:
@@ -219,7 +228,7 @@ def _fields(text: str, place: int, texts: dict[str, str]) -> tuple[dict[str, str
         while True:
             value, place = _value(text, place, texts)
             parts.append(value)
-            joined = re.compile(r"\s*#\s*").match(text, place)
+            joined = _JOIN.match(text, place)
             if joined is None:
                 break
             place = joined.end()
@@ -231,19 +240,17 @@ def _value(text: str, place: int, texts: dict[str, str]) -> tuple[str, int]:
     if place < len(text) and text[place] in '{"':
         quoted = text[place] == '"'
         depth, start = (0 if quoted else 1), place + 1
-        for sign in re.compile(r'\\.|[{}"]', re.DOTALL).finditer(text, start):
-            if sign[0] == "{":
-                depth += 1
-            elif sign[0] == "}":
-                depth -= 1
-            if depth < 0:
-                break
-            if (quoted and sign[0] == '"' and depth == 0) or (not quoted and depth == 0):
+        for sign in _SIGNIFICANT.finditer(text, start):
+            depth += (sign[0] == "{") - (sign[0] == "}")
+            if depth < 0 or sign[0].startswith("\n"):
+                # The next entry begins: nothing is read twice, however much is torn.
+                raise _Torn("does not end", sign.start())
+            if depth == 0 and sign[0] == ('"' if quoted else "}"):
                 return text[start : sign.start()], sign.end()
-        raise _Torn("does not end; it was left out")
-    word = re.compile(r"[^\s,#{}()\"=]+").match(text, place)
+        raise _Torn("does not end", len(text))
+    word = _BARE.match(text, place)
     if word is None:
-        raise _Torn("has a field without a value; it was left out")
+        raise _Torn("has a field without a value", place)
     return texts.get(word[0].lower(), word[0]), word.end()
 
 

@@ -1,0 +1,152 @@
+"""Web pages as saved: headings, paragraphs, captions; nothing is run and nothing fetched."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from glassllava.errors import BadInput
+from rag.reading.cutting import Block, cleaned
+from rag.reading.limits import LARGEST_TEXT
+from rag.reading.parts import Read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READER = "html 1"
+
+_SILENT = {"script", "style", "noscript", "template", "nav", "footer", "aside", "form",
+           "button", "select", "svg", "math", "iframe", "object"}  # fmt: skip
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+_BLOCKS = {"p", "li", "dd", "dt", "blockquote", "figcaption", "caption", "tr", "pre", "div",
+           "section", "article", "main", "body", "table", "ul", "ol", "dl", "figure", "address",
+           "title", "br", "hr"} | _HEADINGS  # fmt: skip
+_VOID = {"br", "hr", "img", "input", "link", "meta", "area", "base", "col", "embed", "source",
+         "track", "wbr"}  # fmt: skip
+_REFERENCES = re.compile(
+    r"(?:\d+\.?\s*)?(?:references|bibliography|literature cited|works cited)\W*", re.IGNORECASE
+)
+_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]{1,40})", re.IGNORECASE
+)
+_DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
+
+
+def read(path: Path, data: bytes) -> Read:
+    """The headings, paragraphs and captions of an HTML file, and what its head says of it.
+
+    Raises
+    ------
+    BadInput : where it is too large, or its bytes are not in the encoding that it names.
+    """
+    page = _Page()
+    page.feed(_decoded(path, data))
+    page.close()
+    page.end_block()
+    meta = page.meta
+    doi = _DOI.search(" ".join(meta.get("citation_doi", ()) or meta.get("dc.identifier", ())))
+    dates = meta.get("citation_publication_date", ()) or meta.get("citation_date", ())
+    year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", " ".join(dates))
+    titles = (*meta.get("citation_title", ()), page.headline, page.title)
+    return Read(
+        READER,
+        "html",
+        next((title for title in titles if title), ""),
+        tuple(page.blocks),
+        authors=", ".join(meta.get("citation_author", ()) or meta.get("author", ())),
+        year=int(year[0]) if year else None,
+        doi=doi[0] if doi else None,
+        licence=next(iter(meta.get("dc.rights", ())), None),
+    )
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    if len(data) > LARGEST_TEXT:
+        raise BadInput("The file is larger than 8 MB", where=path, remedy="Add it in parts.")
+    named = _CHARSET.search(data[:4096])
+    encoding = named[1].decode() if named else "utf-8-sig"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif data.startswith(b"\xef\xbb\xbf"):
+        encoding = "utf-8-sig"
+    try:
+        return cleaned(data.decode(encoding))
+    except (UnicodeDecodeError, LookupError) as error:
+        raise BadInput(
+            f"The page is not in the encoding {encoding}",
+            where=path,
+            remedy="Save it as UTF-8, or print it to a PDF.",
+        ) from error
+
+
+class _Page(HTMLParser):
+    """Gathers blocks; holds the tag that silences, and how deep it is nested in itself."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks: list[Block] = []
+        self.meta: dict[str, list[str]] = {}
+        self.title = ""
+        self.headline = ""
+        self._section: str | None = None
+        self._kind = "text"
+        self._words: list[str] = []
+        self._tag = "body"
+        self._silent: list[str] = []
+        self._references = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "meta":
+            named = {name: value or "" for name, value in attrs}
+            name = (named.get("name") or named.get("property") or "").lower()
+            if name and named.get("content"):
+                self.meta.setdefault(name, []).append(" ".join(named["content"].split())[:500])
+        elif self._silent:
+            if tag == self._silent[-1]:
+                self._silent.append(tag)
+        elif tag in _SILENT or (tag not in _VOID and self._hidden(attrs)):
+            self.end_block()
+            self._silent.append(tag)
+        elif tag in _BLOCKS:
+            self.end_block()
+            self._tag = tag
+
+    @staticmethod
+    def _hidden(attrs: list[tuple[str, str | None]]) -> bool:
+        named = dict(attrs)
+        style = (named.get("style") or "").replace(" ", "").lower()
+        return "hidden" in named or "display:none" in style or "visibility:hidden" in style
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._silent:
+            if tag == self._silent[-1]:
+                self._silent.pop()
+        elif tag in _BLOCKS:
+            self.end_block()
+            self._tag = "body"
+        elif tag in ("td", "th"):
+            self._words.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self._words.append(data)
+
+    def end_block(self) -> None:
+        """Take what was gathered as a block of the kind of the tag that holds it."""
+        text = " ".join("".join(self._words).split())
+        self._words = []
+        if not text:
+            return
+        if self._tag == "title":
+            self.title = self.title or text
+        elif self._tag in _HEADINGS:
+            if self._tag == "h1" and not self.headline:
+                self.headline = text
+            self._references = _REFERENCES.fullmatch(text) is not None
+            self._section = text[:200]
+            abstract = text.rstrip(" .:").casefold() in ("abstract", "summary")
+            self._kind = "abstract" if abstract else "text"
+        elif not self._references:
+            kind = "caption" if self._tag in ("figcaption", "caption") else self._kind
+            self.blocks.append(Block(text, self._section, kind=kind))
