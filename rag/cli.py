@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from rag.judging import add_evaluate
+
 if TYPE_CHECKING:
     from rag.library import Library
 
@@ -57,6 +59,7 @@ def add_commands(commands: Any) -> None:
     add = command("add", _add, "add Markdown or plain text files", "add notes.md report.txt")
     add.add_argument("paths", nargs="+", metavar="FILE", help=".md or .txt, UTF-8, at most 8 MB")
     command("check", _check, "ask every passage for its own vector, and repair", "check")
+    add_evaluate(command)
 
 
 def _positive(text: str) -> int:

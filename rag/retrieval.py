@@ -46,15 +46,12 @@ LEAST_CANDIDATES = 40
 #: BM25's saturation and length normalisation (Robertson and Zaragoza 2009); not tuned.
 _K1, _B = 1.5, 0.75
 _SMALL_WORDS = frozenset(
-    # fmt: off
-    (
-        "a", "an", "and", "are", "as", "at", "be", "by", "can", "did", "do", "does", "for", "from",
-        "had", "has", "have", "how", "i", "if", "in", "is", "it", "its", "me", "my", "no", "not",
-        "of", "on", "or", "so", "than", "that", "the", "them", "then", "there", "these", "they",
-        "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "why",
-        "will", "with", "you", "your",
+    re.findall(
+        r"\w+",
+        "a an and are as at be by can did do does for from had has have how i if in is it its me my"
+        " no not of on or so than that the them then there these they this to us was we were what"
+        " when where which who why will with you your",
     )
-    # fmt: on
 )
 
 
