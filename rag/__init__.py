@@ -23,7 +23,7 @@ def open_library(folder: Path | None = None) -> Library:
     ------
     LiteratureUnavailable : where the folder cannot be used, or its manifest is damaged.
     """
-    from rag.library import open_library as opened
+    from rag.opening import open_library as opened
 
     return opened(folder)
 

@@ -77,7 +77,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 def _open(args: argparse.Namespace) -> Library:
     from pathlib import Path
 
-    from rag.library import open_library
+    from rag.opening import open_library
 
     return open_library(Path(args.library) if args.library else None)
 
@@ -152,7 +152,7 @@ def _add(args: argparse.Namespace) -> int:
     documents = [read_text(Path(path)) for path in args.paths]  # all can be read, or none is added
     told = []
     with _open(args) as library:
-        from rag.library import progress_bar
+        from rag.progress import progress_bar
 
         for document in documents:
             with progress_bar(len(document.entries), document.title) as bar:

@@ -5,14 +5,13 @@ The shape that searches and the index work on. Knows nothing of SQLite, files or
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glassllava.literature import Passage
-from rag.passages import Entry
+if TYPE_CHECKING:
+    from rag.passages import Entry
 
 #: "removed" of a passage that is alive, where null cannot stand.
 NEVER = 2**53
@@ -58,23 +57,3 @@ class Holdings:
         """(n,) bool: which passages a search pinned at `generation` may return."""
         alive: np.ndarray = (self.added <= generation) & (self.removed > generation)
         return alive
-
-
-def stored(row: tuple[Any, ...]) -> StoredPassage:
-    """A row of the table of passages, in the order in which the manifest selects it."""
-    number, document, id_, digest, text, title, authors, year, doi, page, section = row[:11]
-    kind, sources, topics, materials, added, removed = row[11:17]
-    passage = Passage(
-        id=id_,
-        text=text,
-        title=title,
-        authors=authors,
-        year=year,
-        doi=doi,
-        page=page,
-        section=section,
-        kind=kind,
-        sources=tuple(json.loads(sources)),
-    )
-    entry = Entry(passage, tuple(json.loads(topics)), tuple(json.loads(materials)))
-    return StoredPassage(number, document, entry, digest, added, removed)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rag.manifest import Holdings, StoredPassage
+    from rag.holdings import Holdings, StoredPassage
 
 _MARK = "current.json"
 _COLLECTION = "passages"

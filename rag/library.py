@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassllava.errors import BadInput, LiteratureUnavailable
-from rag import passages, retrieval
-from rag.embedding import Embedder, shared_embedder
+from rag import checking, passages, retrieval
 from rag.index import Index, IndexFailed
-from rag.manifest import DocumentRow, Holdings, Manifest
+from rag.manifest import DocumentRow, Manifest
 from rag.ownership import Ownership
 
 if TYPE_CHECKING:
     from glassllava.literature import Passage
+    from rag.embedding import Embedder
+    from rag.holdings import Holdings
+    from rag.plates import StoredFigure
     from rag.query import Where
 
 _LOG = logging.getLogger(__name__)
@@ -47,26 +48,33 @@ class _Loaded:
         return cls(holdings, lexicon, by_row)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What `check` found and did: passages asked, lost by the index, and whether it was mended."""
-
-    manifest_whole: bool
-    asked: int
-    lost: int
-    rebuilt: bool
-    backend: str
-
-
 class PinnedLibrary:
     """The library as it was at one generation."""
 
     def __init__(self, library: Library, generation: int) -> None:
         self._library = library
         self.generation = generation
+        self._said = library.purged_at(generation)  # `notes` tells of these
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of answers from this generation."""
+        lost = self._library.purged_at(self.generation)
+        return (_purged(lost, self.generation),) if lost else ()
 
     def search(self, query: str, limit: int, *, where: Where | None = None) -> tuple[Passage, ...]:
+        lost = self._library.purged_at(self.generation)
+        if lost > self._said:  # since the last search: the run's later answers differ from it on
+            _LOG.warning("%s", _purged(lost, self.generation))
+            self._said = lost
         return self._library.search_at(query, limit, self.generation, where=where)
+
+
+def _purged(lost: int, generation: int) -> str:
+    return (
+        f"{lost} passages that the library held at generation {generation} have been erased since:"
+        " searches pinned to it no longer find them"
+    )
 
 
 class Library:
@@ -147,29 +155,75 @@ class Library:
         ------
         BadInput : for an id that is not there.
         """
-        with self._lock:
-            for item in self._refreshed().holdings.passages:
-                if item.entry.passage.id == passage_id and item.removed is None:
-                    return item.entry
+        if found := self._manifest.passage(passage_id):
+            return found[1].entry
         raise BadInput(
             f"No passage has the id '{passage_id}'",
             where=self.folder,
             remedy="`glassview library search` shows ids, such as primer:12.",
         )
 
-    def add(self, document: passages.Document, progress: Any = None) -> tuple[int, int]:
-        """Hold exactly this version of a document; (added, removed) passages, (0, 0) if it was."""
+    def add(
+        self, document: passages.Document, progress: Any = None, record: str | None = None
+    ) -> tuple[int, int]:
+        """Hold exactly this version of a document; (added, removed) passages, (0, 0) if it was.
+
+        `record` is what a bibliography says of it, as JSON.
+        """
         if self._manifest.made_of(document.key) == document.made:
             return 0, 0
 
         def encode(texts: list[str]) -> np.ndarray:
             return self._embedder.encode(texts, progress)
 
-        return self._manifest.replace(document, encode, self._embedder.fingerprint)
+        return self._manifest.replace(document, encode, self._embedder.fingerprint, record)
+
+    def describe(self, key: str, record: str | None) -> None:
+        """Keep what a bibliography says of a document where nothing that is cited changes."""
+        self._manifest.describe(key, record)
+
+    def move(self, key: str, new: str, path: str) -> bool:
+        """The document's file lies elsewhere now; False if another stands under the new key."""
+        return self._manifest.move(key, new, path)
+
+    def held_as(self, sha256: str) -> str | None:
+        """The key of the document that was read from a file of these bytes; None if none was."""
+        return self._manifest.held_as(sha256)
 
     def remove(self, key: str) -> int:
         """Hide a document from now on; pinned searches still find it. The number of passages."""
         return self._manifest.remove(key)
+
+    def purge(self, key: str) -> int:
+        """Erase a document, for pinned searches too; how many passages, of all its versions."""
+        return self._manifest.purge(key)
+
+    def purged_at(self, generation: int) -> int:
+        """How many passages a search pinned at `generation` may have lost to purges."""
+        return self._manifest.purged_at(generation)
+
+    def keys_like(self, words: str, *, removed: bool = False) -> list[str]:
+        """Keys of the documents that a key, path, title, DOI or passage id names."""
+        path = Path(words).expanduser()
+        return self._manifest.keys_like(words, str(path.resolve()), removed=removed)
+
+    def reading(self, key: str) -> tuple[Passage, ...]:
+        """A document's passages in the order in which they are read."""
+        return tuple(item.entry.passage for item in self._manifest.passages_of(key))
+
+    def key_of(self, passage_id: str) -> str | None:
+        """The key of the document that holds this passage now."""
+        found = self._manifest.passage(passage_id)
+        return found[0] if found else None
+
+    def figures(self) -> tuple[StoredFigure, ...]:
+        """The figures of the documents that the library holds now."""
+        return tuple(item for item in self._manifest.figures() if item.removed is None)
+
+    @property
+    def readonly(self) -> str:
+        """Why nothing can be added; empty where something can."""
+        return self._manifest.readonly
 
     def documents(self) -> list[DocumentRow]:
         return self._manifest.documents()
@@ -194,12 +248,12 @@ class Library:
             return "chroma"
         return f"exact ({self._why_exact})" if self._index_tried else "not opened yet"
 
-    def check(self) -> Check:
-        """Ask every passage for its own vector, and rebuild the index if one is lost."""
+    def check(self) -> checking.Check:
+        """Ask every passage for its own vector and its own words, and mend what can be mended."""
         with self._lock:
+            repaired, altered = checking.mend(self._manifest, self._embedder)
             whole = self._manifest.whole()
             holdings = self._refreshed().holdings
-            total = len(holdings.passages)
             lost, rebuilt = 0, False
             if self._index is not None:
                 try:
@@ -209,7 +263,10 @@ class Library:
                 except IndexFailed as error:
                     self._give_up(error)
                 rebuilt = self._index is not None and self._index.rebuilt
-            return Check(whole, total, lost, rebuilt, self.backend)
+            if rebuilt:
+                repaired = (*repaired, "the index was built anew")
+            total = len(holdings.passages)
+            return checking.Check(whole, total, lost, rebuilt, self.backend, repaired, altered)
 
     def close(self) -> None:
         with self._lock:
@@ -231,7 +288,20 @@ class Library:
     def hold_primer(self) -> None:
         """Bring the bundled primer to its current version; embeds only what is new."""
         document = passages.primer()
+        if self.readonly:
+            if stale := self._manifest.stale(self._embedder.fingerprint):
+                raise LiteratureUnavailable(
+                    f"{stale} passages were embedded by another GlassView, and cannot be embedded"
+                    f" anew ({self.readonly})",
+                    where=self.folder,
+                    remedy="Open the library once where it can be written, or copy its folder.",
+                )
+            if self._manifest.digest_of(document.key) != document.sha256:
+                _LOG.info("this library keeps another version of the primer: it is read-only")
+            return
         if self._manifest.digest_of(document.key) != document.sha256:
+            from rag.progress import progress_bar
+
             with progress_bar(len(document.entries), "primer") as bar:
                 self.add(document, bar.update)
         self._manifest.refit(self._embedder.encode, self._embedder.fingerprint)
@@ -251,7 +321,15 @@ class Library:
         return self._loaded
 
     def _open_index(self, holdings: Holdings) -> None:
-        if not self._ownership.take():
+        if self.readonly:
+            self._why_exact = f"read-only: {self.readonly}"
+            return
+        try:
+            owned = self._ownership.take()
+        except OSError as error:
+            self._why_exact = f"the index cannot be locked: {error.strerror}"
+            return
+        if not owned:
             self._why_exact = "another process owns the index"
             return
         index = Index(self.folder / "index")
@@ -271,66 +349,12 @@ class Library:
         self, loaded: _Loaded, vector: np.ndarray, count: int, generation: int
     ) -> list[int]:
         alive = loaded.holdings.alive(generation)
-        if self._index is not None:
+        # A search that filters on generations costs Chroma more than the exact one costs.
+        if self._index is not None and alive.all():
             try:
-                at = None if alive.all() else generation
-                rows = self._index.nearest(vector, count, at)
+                rows = self._index.nearest(vector, count, None)
                 return [loaded.by_row[row] for row in rows]
             except (IndexFailed, KeyError) as error:
                 self._give_up(IndexFailed(str(error)))
         best = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
         return [int(index) for index in best]
-
-
-def open_library(folder: Path | None = None) -> Library:
-    """The library in `folder` (default: the person's data folder), the primer in it and current.
-
-    Raises
-    ------
-    LiteratureUnavailable : where the folder cannot be made, read or written, or is damaged.
-    MissingPart : where the embedder is not installed.
-    """
-    if folder is None:
-        from glassllava.settings import user_data_dir
-
-        folder = user_data_dir() / "library"
-        _make(folder, parents=True)
-    else:
-        folder = Path(folder).expanduser().resolve()
-        _make(folder, parents=False)
-    library = Library(folder, shared_embedder())
-    try:
-        library.hold_primer()
-    except BaseException:
-        library.close()
-        raise
-    return library
-
-
-def _make(folder: Path, *, parents: bool) -> None:
-    try:
-        folder.mkdir(parents=parents, exist_ok=True)
-        # Not os.access, which answers for the wrong user and not for read-only disks.
-        probe = folder / "owner.lock"
-        with probe.open("ab"):
-            pass
-    except FileExistsError as error:
-        raise LiteratureUnavailable(
-            "This is a file, not the folder of a library",
-            where=folder,
-            remedy="Name a folder with --library.",
-        ) from error
-    except OSError as error:
-        raise LiteratureUnavailable(
-            f"The library's folder cannot be used ({error.strerror})",
-            where=folder,
-            remedy="Name a folder that exists, or whose parent does, and that you may write"
-            " (--library FOLDER, or GLASSVIEW_DATA_DIR).",
-        ) from error
-
-
-def progress_bar(total: int, name: str) -> Any:
-    """A bar on standard error, drawn only where that is a terminal."""
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=name, unit="passage", file=sys.stderr, disable=None, leave=False)

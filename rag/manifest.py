@@ -7,30 +7,34 @@ process may write here: SQLite lets one in at a time. Knows nothing of Chroma or
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sqlite3
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glassllava.errors import LiteratureUnavailable
-from rag import plates, schema
-from rag.holdings import Holdings, stored
-from rag.passages import Document, Entry
+from rag import plates
+from rag.database import Database
+from rag.holdings import Holdings
+from rag.rows import PASSAGE, enter, insert, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from rag.holdings import StoredPassage
+    from rag.passages import Document
+
+    Encode = Callable[[list[str]], np.ndarray]
 
 FILE = "manifest.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document that is in the library now, and how much of it there is."""
+    """A document that is in the library now, and how much of it there is.
+
+    `record` is what a bibliography said of it, as JSON; None if nothing did.
+    """
 
     key: str
     kind: str
@@ -46,6 +50,8 @@ class DocumentRow:
     licence: str | None = None
     pages: int | None = None
     figures: int = 0
+    reader: str = ""
+    record: str | None = None
 
 
 class Manifest:
@@ -53,140 +59,135 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._lock = threading.RLock()
-        with self._translated():
-            self._db = sqlite3.connect(
-                self.path, timeout=30, check_same_thread=False, isolation_level=None
-            )
-        try:
-            self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
+        self._db = Database(self.path)
 
-    def _prepare(self) -> None:
-        with self._translated():
-            version = schema.version_of(self._db)
-            if version > schema.VERSION:
-                raise LiteratureUnavailable(
-                    f"This library was written by a newer GlassView (schema {version})",
-                    where=self.path,
-                    remedy="Update GlassView, or use another folder.",
-                )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA secure_delete = ON")  # what is purged leaves no bytes behind
-            if version < schema.VERSION:
-                # Another process may do the same while this one waits: each step asks again.
-                with self._transaction():
-                    schema.bring_up(self._db)
+    @property
+    def readonly(self) -> str:
+        """Why nothing can be written; empty where something can."""
+        return self._db.readonly
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     @property
     def generation(self) -> int:
-        with self._translated():
-            return int(self._db.execute("SELECT generation FROM state").fetchone()[0])
+        return int(self._db.rows("SELECT generation FROM state")[0][0])
+
+    def name(self, name: str) -> str | None:
+        """What is kept under a name there is one of; None if nothing is."""
+        found = self._db.row("SELECT value FROM names WHERE name = ?", (name,))
+        return found[0] if found else None
+
+    def call(self, name: str, value: str) -> None:
+        with self._db.writing() as database:
+            database.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", (name, value))
 
     def digest_of(self, key: str) -> str | None:
         """The hash of the document's bytes as it stands in the library; None if it does not."""
-        with self._translated():
-            found = self._db.execute(
-                "SELECT sha256 FROM documents WHERE key = ? AND removed IS NULL", (key,)
-            ).fetchone()
-        return found[0] if found else None
+        return self._told_of(key, "sha256")
 
     def made_of(self, key: str) -> str | None:
         """The hash of all that the document's passages were made from; None if it is not there."""
-        with self._translated():
-            found = self._db.execute(
-                "SELECT made FROM documents WHERE key = ? AND removed IS NULL", (key,)
-            ).fetchone()
+        return self._told_of(key, "made")
+
+    def _told_of(self, key: str, column: str) -> str | None:
+        found = self._db.row(
+            f"SELECT {column} FROM documents WHERE key = ? AND removed IS NULL",  # noqa: S608
+            (key,),
+        )
         return found[0] if found else None
 
     def held_as(self, sha256: str) -> str | None:
         """The key under which a file with these bytes is in the library now, if it is."""
-        with self._translated():
-            found = self._db.execute(
-                "SELECT key FROM documents WHERE sha256 = ? AND removed IS NULL ORDER BY number",
-                (sha256,),
-            ).fetchone()
+        found = self._db.row(
+            "SELECT key FROM documents WHERE sha256 = ? AND removed IS NULL ORDER BY number",
+            (sha256,),
+        )
         return found[0] if found else None
 
     def move(self, key: str, new: str, path: str) -> bool:
-        """Call a document by another key: its file has moved. False if `new` is in use.
+        """Call a document by another key: its file has moved. False if `new` is in the library.
 
-        What is cited does not change, so neither does the generation.
+        What is cited does not change, so neither does the generation. What was once removed under
+        the new key keeps its passages, for those who pinned them, under a key of its own.
         """
-        with self._translated(), self._transaction():
-            if self._db.execute("SELECT 1 FROM documents WHERE key = ?", (new,)).fetchone():
+        with self._db.writing() as database:
+            found = self._db.row("SELECT number, removed FROM documents WHERE key = ?", (new,))
+            if found and found[1] is None:
                 return False
-            self._db.execute(
+            if found:
+                database.execute(
+                    "UPDATE documents SET key = ? WHERE number = ?",
+                    (f"{new} (removed {found[0]})", found[0]),
+                )
+            database.execute(
                 "UPDATE documents SET key = ?, path = ? WHERE key = ?", (new, path, key)
             )
         return True
 
     def replace(
-        self,
-        document: Document,
-        encode: Callable[[list[str]], np.ndarray],
-        fingerprint: str,
+        self, document: Document, encode: Encode, fingerprint: str, record: str | None = None
     ) -> tuple[int, int]:
         """Make the library hold exactly this version of the document; (added, removed) passages.
 
-        Passages that did not change keep their rows; only new ones are embedded, outside the
+        Passages that did not change keep their rows; only new words are embedded, outside the
         transaction, so that other processes are not kept waiting.
         """
         known = set(self._alive_rows(document.key))
         new = [entry for entry in document.entries if entry.digest not in known]
         # A new title or author changes a passage, not its words: their vector is still right.
         by_text = self._vectors_of(document.key, fingerprint)
-        unknown = [entry for entry in new if entry.passage.text not in by_text]
-        texts = [entry.passage.text for entry in unknown]
+        texts = [t for t in dict.fromkeys(e.passage.text for e in new) if t not in by_text]
         by_text.update(zip(texts, encode(texts) if texts else (), strict=True))
-        with self._translated(), self._transaction():
+        with self._db.writing() as database:
             if self.made_of(document.key) == document.made:
                 return 0, 0  # another process was quicker
             generation = self.generation + 1
             rows = self._alive_rows(document.key)
-            number = self._enter(document, generation)
+            number = enter(database, document, generation, record)
             wanted = {entry.digest for entry in document.entries}
             gone = [row for digest, row in rows.items() if digest not in wanted]
-            self._db.executemany(
+            database.executemany(
                 "UPDATE passages SET removed = ? WHERE row = ?", [(generation, row) for row in gone]
             )
             added = 0
             for ordinal, entry in enumerate(document.entries):
-                if entry.digest in rows:
+                if (row := rows.get(entry.digest)) is not None:
+                    database.execute(
+                        "UPDATE passages SET ordinal = ? WHERE row = ?", (ordinal, row)
+                    )
                     continue
                 vector = by_text.get(entry.passage.text)
-                if vector is None:  # another process removed it while we embedded
+                if vector is None:  # it stood there, of another embedder, and was removed meanwhile
                     vector = encode([entry.passage.text])[0]
-                self._insert(number, ordinal, entry, fingerprint, vector, generation)
+                insert(database, number, ordinal, entry, fingerprint, vector, generation)
                 added += 1
-            plates.hold(self._db, number, document.figures, generation)
-            self._db.execute("UPDATE state SET generation = ?", (generation,))
+            plates.hold(database, number, document.figures, generation)
+            database.execute("UPDATE state SET generation = ?", (generation,))
         return added, len(gone)
+
+    def describe(self, key: str, record: str | None) -> None:
+        """Keep what a bibliography says of a document where it changes nothing that is cited."""
+        with self._db.writing() as database:
+            database.execute("UPDATE documents SET record = ? WHERE key = ?", (record, key))
 
     def remove(self, key: str) -> int:
         """Hide a document from the next generation on; the number of its passages."""
-        with self._translated(), self._transaction():
+        with self._db.writing() as database:
             generation = self.generation + 1
             there = "document IN (SELECT number FROM documents WHERE key = ? AND removed IS NULL)"
             count = 0
             for table in ("figures", "passages"):
-                count = self._db.execute(
+                count = database.execute(
                     f"UPDATE {table} SET removed = ? WHERE removed IS NULL AND {there}",  # noqa: S608
                     (generation, key),
                 ).rowcount
-            gone = self._db.execute(
+            gone = database.execute(
                 "UPDATE documents SET removed = ? WHERE key = ? AND removed IS NULL",
                 (generation, key),
             ).rowcount
             if gone:
-                self._db.execute("UPDATE state SET generation = ?", (generation,))
+                database.execute("UPDATE state SET generation = ?", (generation,))
         return count
 
     def purge(self, key: str) -> int:
@@ -194,222 +195,182 @@ class Manifest:
 
         The bytes are overwritten in the file. That something is gone is remembered, not what.
         """
-        with self._translated():
-            with self._transaction():
-                found = self._db.execute(
-                    "SELECT number FROM documents WHERE key = ?", (key,)
-                ).fetchone()
-                if not found:
-                    return 0
-                count, first, last = self._db.execute(
-                    "SELECT COUNT(*), MIN(added), MAX(COALESCE(removed - 1, ?)) FROM passages"
-                    " WHERE document = ?",
-                    (self.generation, found[0]),
-                ).fetchone()
-                plates.erase_of(self._db, found[0])
-                self._db.execute("DELETE FROM passages WHERE document = ?", found)
-                self._db.execute("DELETE FROM documents WHERE number = ?", found)
-                if count:
-                    self._db.execute("INSERT INTO purges VALUES (?, ?, ?)", (first, last, count))
-                self._db.execute("UPDATE state SET generation = generation + 1")
-            # The journal holds the pages as they were, until it is folded in.
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._db.writing() as database:
+            found = self._db.row("SELECT number FROM documents WHERE key = ?", (key,))
+            if not found:
+                return 0
+            count, first, last = database.execute(
+                "SELECT COUNT(*), MIN(added), MAX(COALESCE(removed - 1, ?)) FROM passages"
+                " WHERE document = ?",
+                (self.generation, found[0]),
+            ).fetchone()
+            plates.erase_of(database, found[0])
+            database.execute("DELETE FROM passages WHERE document = ?", found)
+            database.execute("DELETE FROM documents WHERE number = ?", found)
+            if count:
+                database.execute("INSERT INTO purges VALUES (?, ?, ?)", (first, last, count))
+            database.execute("UPDATE state SET generation = generation + 1")
+        self._db.fold_in()
         return int(count)
 
     def purged_at(self, generation: int) -> int:
         """How many passages a search pinned at `generation` may have lost to purges."""
-        with self._translated():
-            found = self._db.execute(
-                "SELECT COALESCE(SUM(passages), 0) FROM purges WHERE first <= ? AND last >= ?",
-                (generation, generation),
-            ).fetchone()
-        return int(found[0])
+        found = self._db.rows(
+            "SELECT COALESCE(SUM(passages), 0) FROM purges WHERE first <= ? AND last >= ?",
+            (generation, generation),
+        )
+        return int(found[0][0])
 
     def figures(self) -> tuple[plates.StoredFigure, ...]:
         """Every figure that was ever in the library and was not purged, in order of row number."""
-        with self._translated():
-            return plates.stored(self._db)
+        with self._db.reading() as database:
+            return plates.stored(database)
 
     def picture(self, sha256: str) -> tuple[str, bytes] | None:
         """The media type and the bytes of a figure's picture; None if it is not kept."""
-        with self._translated():
-            found = self._db.execute(
-                "SELECT media, data FROM pictures WHERE sha256 = ?", (sha256,)
-            ).fetchone()
+        found = self._db.row("SELECT media, data FROM pictures WHERE sha256 = ?", (sha256,))
         return (found[0], found[1]) if found else None
 
     def embed_figures(self, fingerprint: str, vectors: dict[int, np.ndarray]) -> None:
         """Keep a vector for each row number of a figure; the generation stays as it is."""
-        with self._translated(), self._transaction():
-            plates.embed(self._db, fingerprint, vectors)
+        with self._db.writing() as database:
+            plates.embed(database, fingerprint, vectors)
 
-    def refit(self, encode: Callable[[list[str]], np.ndarray], fingerprint: str) -> int:
-        """Embed again what another embedder embedded; the number of such passages."""
-        with self._translated():
-            stale = self._db.execute(
-                "SELECT row, text FROM passages WHERE embedder != ?", (fingerprint,)
-            ).fetchall()
+    def refit(self, encode: Encode, fingerprint: str, rows: Sequence[int] | None = None) -> int:
+        """Embed again what another embedder embedded, or these rows; the number of passages."""
+        if rows is None:
+            which = "embedder != ?"
+            stale = self._db.rows(f"SELECT row, text FROM passages WHERE {which}", (fingerprint,))  # noqa: S608
+        else:
+            wanted = set(rows)
+            told = self._db.rows("SELECT row, text FROM passages")
+            stale = [(row, text) for row, text in told if row in wanted]
         if stale:
             vectors = encode([text for _, text in stale])
-            with self._translated(), self._transaction():
-                self._db.executemany(
+            with self._db.writing() as database:
+                database.executemany(
                     "UPDATE passages SET embedder = ?, vector = ? WHERE row = ?",
                     [
                         (fingerprint, vector.astype("<f4").tobytes(), row)
                         for (row, _), vector in zip(stale, vectors, strict=True)
                     ],
                 )
-                self._db.execute("UPDATE state SET generation = generation + 1")
+                database.execute("UPDATE state SET generation = generation + 1")
         return len(stale)
 
     def holdings(self) -> Holdings:
         """Everything, vectors included, read in one transaction."""
-        with self._translated(), self._transaction("DEFERRED"):
-            generation = self.generation
-            rows = self._db.execute(
-                "SELECT row, document, id, digest, text, title, authors, year, doi, page, section,"
-                " kind, sources, topics, materials, added, removed, vector FROM passages ORDER BY row"
+        with self._db.reading() as database:
+            generation = int(database.execute("SELECT generation FROM state").fetchone()[0])
+            rows = database.execute(
+                f"SELECT {PASSAGE}, p.vector FROM passages p ORDER BY p.row"  # noqa: S608
             ).fetchall()
         try:
             passages = tuple(stored(row) for row in rows)
             vectors = np.array([np.frombuffer(row[-1], "<f4") for row in rows], np.float32)
         except ValueError as error:
-            raise self._damaged(error) from error
+            raise self._db.damaged(error) from error
         return Holdings.of(generation, passages, vectors)
+
+    def passages_of(self, key: str) -> tuple[StoredPassage, ...]:
+        """A document's living passages in the order in which they are read."""
+        rows = self._db.rows(
+            f"SELECT {PASSAGE} FROM passages p JOIN documents d ON p.document = d.number"  # noqa: S608
+            " WHERE d.key = ? AND d.removed IS NULL AND p.removed IS NULL ORDER BY p.ordinal",
+            (key,),
+        )
+        return tuple(stored(row) for row in rows)
+
+    def passage(self, id_: str) -> tuple[str, StoredPassage] | None:
+        """The living passage of this id, after its document's key; None if there is none."""
+        row = self._db.row(
+            f"SELECT {PASSAGE}, d.key FROM passages p JOIN documents d ON p.document = d.number"  # noqa: S608
+            " WHERE p.id = ? AND p.removed IS NULL ORDER BY p.row",
+            (id_,),
+        )
+        return (row[-1], stored(row)) if row else None
+
+    def keys_like(self, words: str, path: str, *, removed: bool = False) -> list[str]:
+        """Keys of documents that `words` names: as key, title, DOI or a passage's id; or `path`.
+
+        Those that were removed are found too where they are asked for.
+        """
+        rows = self._db.rows(
+            "SELECT DISTINCT d.key FROM documents d LEFT JOIN passages p ON p.document = d.number"
+            " AND (?3 OR p.removed IS NULL) WHERE (?3 OR d.removed IS NULL) AND (d.key = ?1"
+            " OR d.key = 'file:' || ?2 OR d.path = ?2 OR d.title = ?1 COLLATE NOCASE"
+            " OR d.doi = ?1 COLLATE NOCASE OR p.id = ?1)",
+            (words, path, removed),
+        )
+        return [row[0] for row in rows]
 
     def documents(self) -> list[DocumentRow]:
         """What the library holds now, the primer first."""
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT d.key, d.kind, d.title, d.path, COUNT(p.row),"
-                " COALESCE(SUM(p.sources != '[]'), 0),"
-                " d.added, d.sha256, d.authors, d.year, d.doi, d.licence, d.pages,"
-                " (SELECT COUNT(*) FROM figures f WHERE f.document = d.number"
-                " AND f.removed IS NULL)"
-                " FROM documents d LEFT JOIN passages p"
-                " ON p.document = d.number AND p.removed IS NULL"
-                " WHERE d.removed IS NULL GROUP BY d.number"
-                " ORDER BY d.kind != 'primer', d.title"
-            ).fetchall()
+        rows = self._db.rows(
+            "SELECT d.key, d.kind, d.title, d.path, COUNT(p.row),"
+            " COALESCE(SUM(p.sources != '[]'), 0),"
+            " d.added, d.sha256, d.authors, d.year, d.doi, d.licence, d.pages,"
+            " (SELECT COUNT(*) FROM figures f WHERE f.document = d.number"
+            " AND f.removed IS NULL), d.reader, d.record"
+            " FROM documents d LEFT JOIN passages p"
+            " ON p.document = d.number AND p.removed IS NULL"
+            " WHERE d.removed IS NULL GROUP BY d.number"
+            " ORDER BY d.kind != 'primer', d.title, d.number"
+        )
         return [DocumentRow(*row) for row in rows]
+
+    def stale(self, fingerprint: str) -> int:
+        """How many passages another embedder embedded."""
+        found = self._db.rows("SELECT COUNT(*) FROM passages WHERE embedder != ?", (fingerprint,))
+        return int(found[0][0])
+
+    def torn(self, width: int) -> list[int]:
+        """Row numbers of passages whose vector is not `width` numbers long."""
+        found = self._db.rows("SELECT row FROM passages WHERE length(vector) != ?", (4 * width,))
+        return [row[0] for row in found]
+
+    def doubt(self, rows: Mapping[int, str]) -> list[str]:
+        """Have the documents of these rows read again by the next `add`; their keys.
+
+        `rows` gives the digest of what a row now holds, which is not what was once read.
+        """
+        keys = []
+        with self._db.writing() as database:
+            for row, digest in rows.items():
+                found = database.execute(
+                    "SELECT d.number, d.key FROM documents d JOIN passages p"
+                    " ON p.document = d.number WHERE p.row = ?",
+                    (row,),
+                ).fetchone()
+                database.execute("UPDATE passages SET digest = ? WHERE row = ?", (digest, row))
+                database.execute(
+                    "UPDATE documents SET made = '', sha256 = '' WHERE number = ?", found[:1]
+                )
+                keys.append(found[1])
+        return sorted(set(keys))
 
     def whole(self) -> bool:
         """Whether SQLite finds its own file in order (reads all of it)."""
-        with self._translated():
-            return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+        return bool(self._db.rows("PRAGMA integrity_check(1)")[0][0] == "ok")
+
+    def reindex(self) -> None:
+        """Make SQLite's own indices anew from the rows."""
+        with self._db.writing() as database:
+            database.execute("REINDEX")
 
     def _alive_rows(self, key: str) -> dict[str, int]:
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT p.digest, p.row FROM passages p JOIN documents d ON p.document = d.number"
-                " WHERE d.key = ? AND p.removed IS NULL",
-                (key,),
-            ).fetchall()
-        return dict(rows)
+        rows = self._db.rows(
+            "SELECT p.digest, p.row FROM passages p JOIN documents d ON p.document = d.number"
+            " WHERE d.key = ? AND p.removed IS NULL",
+            (key,),
+        )
+        return dict(rows)  # type: ignore[arg-type]
 
     def _vectors_of(self, key: str, fingerprint: str) -> dict[str, np.ndarray]:
-        """The vectors of a document's living passages by their words."""
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT p.text, p.vector FROM passages p JOIN documents d ON p.document = d.number"
-                " WHERE d.key = ? AND p.removed IS NULL AND p.embedder = ?",
-                (key, fingerprint),
-            ).fetchall()
+        """The vectors of a document's passages by their words, those of older versions too."""
+        rows = self._db.rows(
+            "SELECT p.text, p.vector FROM passages p JOIN documents d ON p.document = d.number"
+            " WHERE d.key = ? AND p.embedder = ?",
+            (key, fingerprint),
+        )
         return {text: np.frombuffer(vector, "<f4") for text, vector in rows}
-
-    def _enter(self, document: Document, generation: int) -> int:
-        told = {
-            "key": document.key,
-            "kind": document.kind,
-            "title": document.title,
-            "path": document.path,
-            "sha256": document.sha256,
-            "authors": document.authors,
-            "year": document.year,
-            "doi": document.doi,
-            "licence": document.licence,
-            "pages": document.pages,
-            "made": document.made,
-            "added": generation,
-        }
-        changes = ", ".join(f"{name} = excluded.{name}" for name in told if name != "key")
-        self._db.execute(
-            f"INSERT INTO documents ({', '.join(told)}) VALUES (:{', :'.join(told)})"  # noqa: S608
-            f" ON CONFLICT (key) DO UPDATE SET {changes}, removed = NULL",
-            told,
-        )
-        found = self._db.execute("SELECT number FROM documents WHERE key = ?", (document.key,))
-        return int(found.fetchone()[0])
-
-    def _insert(
-        self,
-        document: int,
-        ordinal: int,
-        entry: Entry,
-        fingerprint: str,
-        vector: np.ndarray,
-        generation: int,
-    ) -> None:
-        passage = entry.passage
-        self._db.execute(
-            "INSERT INTO passages (document, ordinal, id, digest, text, title, authors, year, doi,"
-            " page, section, kind, sources, topics, materials, embedder, vector, added)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                document,
-                ordinal,
-                passage.id,
-                entry.digest,
-                passage.text,
-                passage.title,
-                passage.authors,
-                passage.year,
-                passage.doi,
-                passage.page,
-                passage.section,
-                passage.kind,
-                json.dumps(passage.sources, ensure_ascii=False),
-                json.dumps(entry.topics),
-                json.dumps(entry.materials),
-                fingerprint,
-                vector.astype("<f4").tobytes(),
-                generation,
-            ),
-        )
-
-    @contextlib.contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        with self._lock:
-            self._db.execute(f"BEGIN {kind}")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """SQLite's errors in the product's words; one thread at a time uses the connection."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.OperationalError as error:
-                locked = "locked" in str(error)
-                raise LiteratureUnavailable(
-                    f"The library cannot be used ({error})",
-                    where=self.path,
-                    remedy="Another process is writing; try again."
-                    if locked
-                    else "Check that the folder is there, can be written and has free space.",
-                    retry=locked,
-                ) from error
-            except sqlite3.DatabaseError as error:
-                raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> LiteratureUnavailable:
-        return LiteratureUnavailable(
-            f"The library's manifest is damaged ({error})",
-            where=self.path,
-            remedy="Move the folder away and add your own texts again; the primer comes by itself.",
-        )

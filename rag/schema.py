@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 _FIRST = """
 CREATE TABLE state (generation INTEGER NOT NULL);
@@ -54,7 +54,16 @@ CREATE INDEX figures_by_document ON figures (document, removed);
 CREATE TABLE purges (first INTEGER NOT NULL, last INTEGER NOT NULL, passages INTEGER NOT NULL);
 """
 
-_STEPS = (_FIRST, _SECOND)
+# `record` is what a bibliography said of the document (JSON), `reader` the code that cut it: with
+# the file's hash they tell, without reading the file, whether anything would come out otherwise.
+# `names` keeps what there is one of: which server this library is kept on, and by whom.
+_THIRD = """
+ALTER TABLE documents ADD COLUMN record TEXT;
+ALTER TABLE documents ADD COLUMN reader TEXT NOT NULL DEFAULT '';
+CREATE TABLE names (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+_STEPS = (_FIRST, _SECOND, _THIRD)
 
 
 def version_of(database: sqlite3.Connection) -> int:
