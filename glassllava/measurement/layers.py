@@ -37,8 +37,25 @@ _SOFTEST = 6.0  # px that the rise of a border may take
 _PURE = 0.62  # of what lies beside a border is nearer to its own level
 _CRISP = 1.3  # px
 _STRAIGHT = 0.35  # px: charging follows the rows as no specimen does
+_BESIDE, _WITHIN = 14.0, 8.0  # px beside a border that are looked at, and where a seam may lie
+_SEAM = 0.2  # of the step
+_CRISP_HALF = 0.9  # px from 50 to 90 % of a crisp rise
+_BEYOND = 6.0  # times what is seen of a soft rise that may be clipped away
 _FLOOR = 5.0  # px
 _POINTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """What lies along a border and is of neither side: a dark gap, or a bright charged edge.
+
+    By grey alone no one can say whether the layer ends at the seam's flank, where the border was
+    traced, or in its middle, `way` px farther along the columns. `hidden` is by how many pixels
+    the border may lie beyond what clipping shows, k = 2.
+    """
+
+    way: float = 0.0
+    hidden: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +69,28 @@ class Layer:
     second: Border
     upright: bool
     aspect: float
+    seams: tuple[Seam, Seam]
 
     @cached_property
     def thicknesses(self) -> Array:
-        """Square to the layer's direction at each column, px of the geometric mean."""
-        return self._square(self.second.y - self.first.y)
+        """Square to the layer's direction at each column, px of the geometric mean.
+
+        Where a seam lies along a border, half way into it.
+        """
+        return self._square(self.gaps)
+
+    @property
+    def gaps(self) -> Array:
+        """From border to border along the columns, px."""
+        first, second = self.seams
+        return self.second.y - self.first.y + 0.5 * (second.way - first.way)
+
+    @property
+    def unseen(self) -> float:
+        """What is uncertain of both borders because of seams and of clipping, px, k = 2."""
+        # Anywhere in half the way: a rectangular distribution.
+        parts = [seam.hidden + abs(seam.way) / math.sqrt(3) for seam in self.seams]
+        return math.hypot(*parts)
 
     def _square(self, across: Array) -> Array:
         # Metres of a step from border to border over metres along the layer, and their mean.
@@ -104,8 +138,8 @@ def find_layers(specimen: Array, aspect: float = 1.0, scale: int = 1) -> list[La
     standing = find_borders(np.ascontiguousarray(specimen.T))
     height, width = specimen.shape
     return max(
-        _between([_full(border, scale) for border in lying], False, aspect, height * scale),
-        _between([_full(border, scale) for border in standing], True, aspect, width * scale),
+        _between(specimen, lying, scale, False, aspect),
+        _between(specimen.T, standing, scale, True, aspect),
         key=_clearness,
     )
 
@@ -127,20 +161,64 @@ def _clearness(layers: Sequence[Layer]) -> float:
     return sum(min(layer.first.score, layer.second.score) for layer in layers)
 
 
-def _between(borders: Sequence[Border], upright: bool, aspect: float, across: int) -> list[Layer]:
+def _between(
+    specimen: Array, borders: Sequence[Border], scale: int, upright: bool, aspect: float
+) -> list[Layer]:
+    """The layers between borders traced on a specimen (H, W) of means of `scale` pixels."""
     clear = [
-        border
+        (_full(border, scale), [_seam(specimen, border, side, scale) for side in (-1, 1)])
         for border in borders
         if abs(border.step) >= _LEAST_STEP * border.noise
         and border.blur <= _SOFTEST
         and border.pure >= _PURE
     ]
     layers = []
-    for first, second in itertools.pairwise(clear):
-        layer = Layer(first, second, upright, aspect)
-        if _is_layer(layer, across):
+    for (first, one), (second, other) in itertools.pairwise(clear):
+        layer = Layer(first, second, upright, aspect, (one[0], other[1]))
+        if _is_layer(layer, len(specimen) * scale):
             layers.append(layer)
     return layers
+
+
+def _seam(specimen: Array, border: Border, side: int, scale: int) -> Seam:
+    """The seam beside a border, above (`side` -1) or below it, by the median along it.
+
+    The other side is the layer's.
+    """
+    offsets = np.arange(-_BESIDE, _BESIDE + 0.25, 0.5)
+    rows = border.y[:, None] + offsets
+    columns = np.broadcast_to(border.x[:, None], rows.shape)
+    values = ndimage.map_coordinates(
+        specimen, [rows, columns], output=np.float32, order=1, mode="nearest", prefilter=False
+    )
+    middle = np.median(values, axis=0)
+    own = float(np.median(border.below if side < 0 else border.above))
+    out = side * offsets
+    beyond = float(np.median(middle[out >= _WITHIN + 2]))
+    near = (out >= 0) & (out <= _WITHIN)
+    way, least = 0.0, _SEAM * abs(own - beyond)
+    for sign, level in ((-1, min(own, beyond)), (1, max(own, beyond))):
+        over = np.where(near, sign * (middle - level), -np.inf)
+        most = float(over.max())
+        if most > least:
+            # A clipped seam is flat: its middle.
+            way, least = float(offsets[over > 0.97 * most].mean()), most
+    return Seam(way * scale, _hidden(specimen, middle, offsets, own, beyond) * scale)
+
+
+def _hidden(specimen: Array, middle: Array, offsets: Array, own: float, beyond: float) -> float:
+    """How far a border may lie inside a side that is clipped to the end of the grey scale.
+
+    What is seen of its rise, beyond what a crisp one takes, goes on unseen.
+    """
+    if beyond not in (float(specimen.min()), float(specimen.max())):
+        return 0.0
+    share = np.clip((middle - beyond) / (own - beyond), 0, 1) if own != beyond else middle * 0
+    half, most = (
+        float(np.min(np.abs(offsets[share >= level]), initial=_BESIDE)) for level in (0.5, 0.9)
+    )
+    rise = most - half
+    return _BEYOND * max(0.0, rise - _CRISP_HALF)
 
 
 def _is_layer(layer: Layer, across: int) -> bool:
@@ -190,16 +268,24 @@ def _place(layer: Layer, number: int, count: int) -> str:
 
 def _measured(layer: Layer, ruler: Ruler, seen: str, place: str) -> list[Measurement]:
     values = layer.thicknesses
-    how = f"of {seen}, square to the direction of the layer; {place}"
+    how = (
+        f"of {seen}, square to the direction of the layer, half way into a seam along a border; "
+        "uncertainty from the threshold moved by one noise sigma, soft borders, seams, clipping "
+        f"and roughness; {place}"
+    )
     low, high = (layer._square(_moved(layer, sign)) for sign in (-1, 1))
     moved = abs(float(np.mean(high - low)))
     # What neighbouring places differ by is the noise of tracing, and what is rough besides.
     jitter = float(np.std(np.diff(values))) / math.sqrt(2) if len(values) > 2 else 0.0
     # An edge that rises over more pixels than a beam is wide has another one beside it: a gap.
     soft = max(0.0, layer.first.blur - _CRISP) + max(0.0, layer.second.blur - _CRISP)
-    of_mean = math.hypot(moved, soft, 0.4, 2 * jitter / math.sqrt(max(1, len(values) / 4)))
-    of_one = math.hypot(moved, soft, 0.6, 2 * jitter)
+    shaken = 2 * jitter / math.sqrt(max(1, len(values) / 4))
+    # Within the few columns of one place a rough border is put where their mean grey has it.
+    of_mean = math.hypot(moved, soft, layer.unseen, 0.4, 0.5 * jitter, shaken)
+    of_one = math.hypot(moved, soft, layer.unseen, 0.6, 2 * jitter)
     notes = [place]
+    if any(seam.way for seam in layer.seams):
+        notes.append("a dark gap or a bright edge along a border: the layer ends somewhere in it")
     if float(np.mean(values)) < _FLOOR:
         notes.append(f"under the resolution floor of {_FLOOR:g} px")
     notes.append("a fibre or a gap across the field and a band of charging look alike")
@@ -245,4 +331,4 @@ def _moved(layer: Layer, sign: int) -> Array:
         # The level is moved up: a border between dark above and bright below goes down.
         slope = border.step / max(2.0 * border.blur, 1.0)
         shift -= side * sign * border.noise / slope if slope else 0.0
-    return layer.second.y - layer.first.y + shift
+    return layer.gaps + shift

@@ -230,9 +230,7 @@ def _led_to_their_ends(
     return result
 
 
-def _to_its_end(
-    points: Array, depth: Array, tree: Any, foreign: Array, reach: int = 12
-) -> Array:
+def _to_its_end(points: Array, depth: Array, tree: Any, foreign: Array, reach: int = 12) -> Array:
     """The line led on, or cut back, to where its depth has fallen to half, at its last point.
 
     It stops where it meets another: `foreign` tells which points of the `tree` are others'.
