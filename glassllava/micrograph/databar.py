@@ -297,7 +297,9 @@ def _is_bar(said: _Rows, tall: int) -> bool:
     if ink.mean() > 0.45:
         return False
     _without_blocks(ink)
+    columns = ink.mean(axis=0) >= _BLOCK
     ink = letters_of(ink)
+    ink[:, columns] = False
     crossings = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=1)
     rows = crossings >= _CROSSINGS
     if np.count_nonzero(rows) < 4:
@@ -318,4 +320,3 @@ def _without_blocks(ink: Array) -> None:
             continue
         if (parts[place] == number).mean() >= _BLOCK_FILLED:
             ink[place] = False
-    ink[:, ink.mean(axis=0) >= _BLOCK] = False

@@ -17,6 +17,8 @@ _WIDEST = 20  # times its height, where letters of a word run into each other
 _GAP = 2.5  # heights between a letter and the next
 _ALIKE = 0.4  # of the higher one's height, that the lower has
 _OFF_LINE = 0.2  # of the height, by which letters' feet or heads differ
+_FILLED, _NARROW, _BOX = 0.9, 0.6, 7  # of the box, of the height, px
+_BOXES, _SHARE_OF_BOXES = 6, 0.2  # so many and such a share of the parts are no words
 _FEWEST = 4
 _MOST = 2000  # parts; no strip holds so many letters
 _REGULAR = 0.6  # the share of parts of one shape, in a pattern
@@ -33,13 +35,18 @@ def letters_of(ink: Array) -> Array:
         return nothing
     boxes = np.array([(d.start, d.stop, a.start, a.stop) for d, a in ndimage.find_objects(parts)])
     tall, wide = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    area = np.bincount(parts.ravel())[1:]
     fits = (tall >= _LOWEST) & (tall <= _HIGHEST) & (wide <= _WIDEST * tall)
+    # Letters are strokes: an l or a 1 may be filled, and is narrow. Where there are many filled
+    # boxes words stand among the parts of a specimen.
+    filled = (area > _FILLED * tall * wide) & (wide >= _NARROW * tall) & (tall >= _BOX)
+    if np.count_nonzero(filled) > max(_BOXES, _SHARE_OF_BOXES * np.count_nonzero(fits)):
+        return nothing
     numbers = np.flatnonzero(fits)[_in_lines(boxes[fits])]
     if len(numbers) < _FEWEST:
         return nothing
     # Letters of one width and height, as a typewriter's, differ in how much of it is ink.
-    area = np.bincount(parts.ravel())[1:][numbers]
-    shapes = np.stack([tall[numbers], wide[numbers], area])
+    shapes = np.stack([tall, wide, area])[:, numbers]
     middle = np.median(shapes, axis=1, keepdims=True)
     same = np.abs(shapes - middle) <= np.maximum([[1], [1], [2]], [[0], [0], [_SAME]] * middle)
     if same.all(axis=0).mean() > _REGULAR:
