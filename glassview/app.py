@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QSettings, QTimer
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication
 
 from glassllava.errors import BadInput, GlassError
 from glassllava.measurement.ruler import MeasuringSettings
 from glassllava.sample import Sample
 from glassllava.settings import Settings, load, user_config_dir, user_data_dir
 from glassview import looking, presenter, rooms
-from glassview.qt import style
+from glassview.qt import desk, style
 from glassview.qt.bench import Bench, WriteReport
+from glassview.qt.choosing import Choosing
 from glassview.qt.jobs import Jobs
 from glassview.qt.places import LogHandler
 from glassview.qt.stage import Stage
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("glassview")
 
+LANES = {"look": 1, "tiles": 2, "later": 1, "thumbnails": 1, "judge": 1}
 _RECENT = 10
 _SYNTHETIC = "The demo micrographs are synthetic: drawn, not taken."
 
@@ -59,7 +61,8 @@ class Desktop(QObject):
         self._demo = demo
         self._kept = kept
         self.window = Window()
-        self.jobs = Jobs({"look": 1, "tiles": 2, "later": 1, "thumbnails": 1, "judge": 1}, self)
+        self._choosing = Choosing(self.window, kept)
+        self.jobs = Jobs(LANES | desk.LANES, self)
         self.session = Session(archive, self._on_change)
         self.stage = Stage(self.window, self.jobs, self._known, self._not_read)
         self._rooms = rooms.Rooms(open_model, open_library, measuring)
@@ -67,6 +70,9 @@ class Desktop(QObject):
             self.window, self.jobs, self.session, self._rooms, write_report, self._say_trouble
         )
         self.stage.on_shown = self.bench.put_overlays
+        self.desk = desk.Desk(
+            self.window, self.jobs, self._rooms, self._choosing, self._say_trouble
+        )
         self._log = LogHandler()
         logging.getLogger().addHandler(self._log)
         self._log.records.line.connect(self.window.log.put_line)
@@ -144,23 +150,11 @@ class Desktop(QObject):
             self.window.canvas.setFocus()
 
     def choose_files(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(
-            self.window,
-            "Open micrographs",
-            str(self._kept.value("files/folder", "")),
-            "Micrographs (*.tif *.tiff *.png *.jpg *.jpeg *.bmp);;All files (*)",
-        )
-        if paths:
-            self._kept.setValue("files/folder", str(Path(paths[0]).parent))
-            self.open(paths)
+        kinds = "Micrographs (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
+        self.open(self._choosing.files("Open micrographs", kinds))
 
     def choose_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(
-            self.window, "Open a folder", str(self._kept.value("files/folder", ""))
-        )
-        if path:
-            self._kept.setValue("files/folder", path)
-            self.open([path])
+        self.open(self._choosing.folder("Open a folder"))
 
     def open_demo(self) -> None:
         if self._demo is not None:
@@ -202,6 +196,7 @@ class Desktop(QObject):
         """Put everything of the shown sheet; the picture only when it is another one."""
         window, sheet = self.window, self.session.sheet
         window.put(presenter.window_state(self.session))
+        self.desk.show(sheet)
         if sheet is None:
             self.stage.clear()
             return
@@ -329,16 +324,9 @@ class Desktop(QObject):
         sheet = self.session.sheet
         if sheet is None or sheet.interpretation is None:
             return
-        start = Path(str(self._kept.value("files/reports", Path.home())))
-        path, _ = QFileDialog.getSaveFileName(
-            self.window,
-            "Export report",
-            str(start / f"{sheet.path.stem} report.pdf"),
-            "PDF (*.pdf)",
-        )
-        if path:
-            self._kept.setValue("files/reports", str(Path(path).parent))
-            self.bench.export(Path(path))
+        path = self._choosing.report("Export report", f"{sheet.path.stem} report.pdf")
+        if path is not None:
+            self.bench.export(path)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -350,6 +338,7 @@ class Desktop(QObject):
         self.window.remember(self._kept)
         self._kept.sync()
         self.window.hide()  # a worker may need a moment to end: nobody should watch it
+        self.desk.close()
         self.stage.clear()
         self.jobs.close()
         self._rooms.close()

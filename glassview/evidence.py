@@ -254,7 +254,7 @@ def _finding_row(finding: Finding) -> FindingRow:
         reason=_capital(finding.reason),
         measurements=tuple(measurement_words(m) for m in finding.measurements),
         region_count=len(finding.regions),
-        citations=tuple(citation.number for citation in finding.citations),
+        citations=tuple(sorted(citation.number for citation in finding.citations)),
     )
 
 
@@ -280,38 +280,6 @@ def absent_words(made: Interpretation) -> str:
         names = ", ".join(features.name_of(f.feature) for f in unknown)
         words = f"{words}. Unknown: {names}" if words else f"Unknown: {names}"
     return words
-
-
-@dataclass(frozen=True, slots=True)
-class PassageRow:
-    number: int
-    locator: str
-    byline: str
-    text: str
-    sources: str
-    is_cited: bool
-
-
-def passage_rows(made: Interpretation) -> tuple[PassageRow, ...]:
-    """The passages as they were given; a citation's number is its passage's place."""
-    cited = {citation.number for citation in made.citations}
-    return tuple(
-        PassageRow(
-            number=number,
-            locator=passage.locator,
-            byline=", ".join(
-                part for part in (passage.authors, str(passage.year or ""), passage.doi) if part
-            ),
-            text=passage.text,
-            sources=(
-                f"Sources: {'; '.join(passage.sources)}"
-                if passage.sources
-                else "Sources: none checked"
-            ),
-            is_cited=number in cited,
-        )
-        for number, passage in enumerate(made.passages, start=1)
-    )
 
 
 def provenance(made: Interpretation) -> str:

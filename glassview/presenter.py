@@ -43,6 +43,7 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Ctrl+O", "Open files"),
             ("Ctrl+Shift+O", "Open a folder"),
             ("← →  or  A D", "Previous and next micrograph"),
+            ("Ctrl+Shift+P", "Add papers to the library"),
             ("Ctrl+E", "Export the report of this micrograph (PDF)"),
             ("Ctrl+W", "Close all micrographs"),
         ),
@@ -57,6 +58,7 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("+  −", "Zoom in and out"),
             ("Shift+C", "Contrast: histogram, gamma, invert"),
             ("O", "Show or hide the overlay"),
+            ("Ctrl+F", "Search the literature"),
         ),
     ),
     (

@@ -41,6 +41,20 @@ class Rooms:
         self._model: VisionModel | None = None
         self._library: Literature | None = None
         self._lock = threading.Lock()
+        self._library_lock = threading.Lock()
+
+    def library(self, say: Say = lambda words: None) -> Literature:
+        """The library, opened by the first who asks.
+
+        Raises
+        ------
+        LiteratureUnavailable : where it cannot be opened; the next call tries again.
+        """
+        with self._library_lock:
+            if self._library is None:
+                say("Opening the library")
+                self._library = self._open_library()
+            return self._library
 
     def interpret(self, sheet: Sheet, say: Say) -> Made:
         """The house's three calls, with a word before each for whoever waits."""
@@ -52,11 +66,8 @@ class Rooms:
             if self._model is None:
                 say("Opening the model")
                 self._model = self._open_model()
-            if self._library is None and sheet.level == "high":
-                say("Opening the library")
-                self._library = self._open_library()
-            model, library = self._model, self._library
-        literature = library if library is not None and sheet.level == "high" else NoLiterature()
+            model = self._model
+        literature = self.library(say) if sheet.level == "high" else NoLiterature()
         say("Measuring")
         micrograph = read_micrograph(sheet.path, sheet.page, pixel_size=sheet.typed_size)
         enquiry = prepare(
@@ -84,14 +95,14 @@ class Rooms:
 
     def close(self) -> None:
         """Close the library; a worker that still opens one is not waited for."""
-        if not self._lock.acquire(timeout=1):
+        if not self._library_lock.acquire(timeout=1):
             return
         try:
             if (close := getattr(self._library, "close", None)) is not None:
                 close()
             self._library = None
         finally:
-            self._lock.release()
+            self._library_lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The bench: what an interpretation says on the screen, and what a person does about it.
 
-Asks in the background, shows verdict, literature and overlay, hands reviews to the session, writes
-the report. Knows nothing of how pictures are fetched (`stage`).
+Asks in the background, shows verdict and overlay, hands reviews to the session, writes
+the report. Knows nothing of how pictures are fetched (`stage`), nor of the literature (`desk`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from batch.ledger import Review
 from glassllava.errors import GlassError
 from glassllava.interpretation import Decision, Interpretation
-from glassview import evidence, presenter
+from glassview import cards, evidence, presenter
 from glassview.qt.jobs import Jobs
 from glassview.qt.window import Window
 from glassview.rooms import Rooms
@@ -79,23 +79,18 @@ class Bench:
             text = f"{sheet.stage} … (Esc stops waiting)" if sheet.stage else text
             text = _NOT_READ if sheet.trouble else text
             window.verdict.put_nothing(text, sheet.interpretation_trouble)
-            window.literature.put((), "", "Interpret at context 'high' to look things up.")
             window.canvas.put_overlays(())
             return
         window.verdict.put(
             card,
             evidence.finding_rows(made),
             absent=evidence.absent_words(made),
-            answer=made.answer,
-            description=made.description,
+            answer=cards.cited_pieces(made.answer, len(made.passages)),
+            description=cards.cited_pieces(made.description, len(made.passages)),
             warnings=made.warnings,
             small_print=evidence.provenance(made),
             trouble=sheet.interpretation_trouble,
         )
-        nothing = (
-            "No passage was found." if made.query else "The context level tells no literature."
-        )
-        window.literature.put(evidence.passage_rows(made), made.query, nothing)
         window.canvas.put_overlays(presenter.overlays(made))
         self.choose(self._chosen)
 

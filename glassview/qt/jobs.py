@@ -19,7 +19,8 @@ from glassview.session import Trouble
 
 log = logging.getLogger("glassview.jobs")
 
-Say = Callable[[str], None]
+#: Words, or whatever says how far the work is.
+Say = Callable[[Any], None]
 Work = Callable[[Say], Any]
 
 #: A thread's stack: the 512 kB that macOS gives a thread are too few for torch.
@@ -35,7 +36,7 @@ class _Ticket:
 class _Wire(QObject):
     """Carries what a thread says into the window's thread."""
 
-    said = Signal(object, str)
+    said = Signal(object, object)
     done = Signal(object, object)
     failed = Signal(object, object)
 
@@ -61,8 +62,8 @@ class _Job(QRunnable):
         else:
             self._tell(self._wire.done, result)
 
-    def _say(self, words: str) -> None:
-        self._tell(self._wire.said, words)
+    def _say(self, what: object) -> None:
+        self._tell(self._wire.said, what)
 
     def _tell(self, signal: Any, what: object) -> None:
         try:
@@ -112,7 +113,7 @@ class Jobs(QObject):
         work: Work,
         done: Callable[[Any], None],
         failed: Callable[[Trouble], None],
-        said: Callable[[str], None] = lambda words: None,
+        said: Callable[[Any], None] = lambda what: None,
         *,
         priority: int = 0,
     ) -> None:
@@ -139,10 +140,10 @@ class Jobs(QObject):
             pool.clear()
         return all(pool.waitForDone(patience_ms) for pool in self._pools.values())
 
-    @Slot(object, str)
-    def _on_said(self, ticket: _Ticket, words: str) -> None:
+    @Slot(object, object)
+    def _on_said(self, ticket: _Ticket, what: object) -> None:
         if ticket in self._waiting:
-            self._waiting[ticket][2](words)
+            self._waiting[ticket][2](what)
 
     @Slot(object, object)
     def _on_done(self, ticket: _Ticket, result: object) -> None:

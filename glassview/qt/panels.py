@@ -1,4 +1,4 @@
-"""The panels beside the micrograph: what is asked, the sample, the metadata, the literature.
+"""The panels beside the micrograph: what is asked, the sample, the metadata.
 
 Each takes what it shows by a `put…` method and sends what a person did as a signal.
 """
@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from glassllava.prompt import DEFAULT_QUESTION
 from glassllava.sample import LEVELS, Sample
-from glassview.evidence import MetadataRow, PassageRow
+from glassview.evidence import MetadataRow
 from glassview.session import Trouble
 
 _NARROW = 350  # px
@@ -331,45 +331,3 @@ class Metadata(QWidget):
             below = " ".join(filter(None, (row.source if narrow else "", row.origin)))
             if below:
                 self._grid.addWidget(words(below, "small"), 2 * number + 1, 1, 1, 2, top)
-
-
-class Literature(Page):
-    """The passages that the model was given; the cited ones are marked."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(10)
-        self.column.addLayout(self._list)
-        self.column.addStretch(1)
-        self.put((), "", "Interpret at context 'high' to look the micrograph up.")
-
-    def put(self, rows: Sequence[PassageRow], query: str, nothing: str) -> None:
-        emptied(self._list)
-        if not rows:
-            self._list.addWidget(words(nothing, "quiet"))
-            return
-        if query:
-            self._list.addWidget(words(f"Looked up: {query}", "quiet", selectable=True))
-        for row in rows:
-            self._list.addWidget(_passage_card(row))
-
-
-def _passage_card(row: PassageRow) -> QFrame:
-    card = QFrame()
-    card.setProperty("role", "card")
-    card.setProperty("chosen", "true" if row.is_cited else "false")
-    layout = QVBoxLayout(card)
-    layout.setContentsMargins(12, 10, 12, 10)
-    layout.setSpacing(5)
-    mark = "  ·  cited" if row.is_cited else ""
-    head = words(f"[{row.number}]  {row.locator}{mark}")
-    font = head.font()
-    font.setBold(True)
-    head.setFont(font)
-    layout.addWidget(head)
-    if row.byline:
-        layout.addWidget(words(row.byline, "quiet"))
-    layout.addWidget(words(row.text, selectable=True))
-    layout.addWidget(words(row.sources, "quiet", selectable=True))
-    return card

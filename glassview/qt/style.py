@@ -22,6 +22,7 @@ TEXT = "#e6e9ee"
 QUIET = "#98a2b0"
 ACCENT = "#56b4e9"
 ON_ACCENT = "#0b1a24"
+QUOTED = "#5e5320"  # behind quoted words: 6:1 under TEXT
 
 TONES: dict[Tone, str] = {
     "defect": "#f0743e",
@@ -85,11 +86,18 @@ QPushButton[role="link"]:hover, QPushButton[role="link"]:focus {{ text-decoratio
 QToolButton[role="flat"] {{ background: transparent; border-color: transparent; padding: 5px 7px; }}
 QToolButton[role="flat"]:hover {{ background: {RAISED}; }}
 QToolButton[role="flat"]:checked {{ color: {ACCENT}; background: {RAISED}; }}
+QProgressBar {{ background: {LINE}; border: none; border-radius: 2px; }}
+QProgressBar::chunk {{ background: {ACCENT}; border-radius: 2px; }}
+QWidget#literature {{ background: {PANEL}; border: 2px solid {PANEL}; }}
+QWidget#literature[dropping="true"] {{ border-color: {ACCENT}; }}
+QFrame#strip {{ background: {RAISED}; border-top: 1px solid {LINE}; }}
+QFrame#strip QWidget#page {{ background: {RAISED}; }}
+QToolButton::menu-indicator {{ image: none; }}
 QLineEdit, QPlainTextEdit, QComboBox, QSpinBox {{
     background: {GROUND}; border: 1px solid {LINE}; border-radius: 6px; padding: 6px 8px;
     selection-background-color: {ACCENT}; selection-color: {ON_ACCENT};
 }}
-QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus {{ border-color: {ACCENT}; }}
+QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QSpinBox:focus {{ border-color: {ACCENT}; }}
 QLineEdit[role="wrong"] {{ border-color: {TONES["failed"]}; }}
 QComboBox QAbstractItemView {{
     background: {RAISED}; border: 1px solid {LINE};
@@ -129,7 +137,10 @@ QCheckBox::indicator:focus {{ border-color: {TEXT}; }}
 QFrame[role="card"] {{ background: {RAISED}; border: 1px solid {RAISED}; border-radius: 8px; }}
 QFrame[role="card"][chosen="true"] {{ border-color: {ACCENT}; }}
 QFrame[role="card"]:hover {{ border-color: {LINE}; }}
-QFrame[role="card"][chosen="true"]:hover {{ border-color: {ACCENT}; }}
+QFrame[role="card"]:focus {{ border-color: {QUIET}; }}
+QFrame[role="card"][chosen="true"]:hover, QFrame[role="card"][chosen="true"]:focus {{
+    border-color: {ACCENT};
+}}
 QFrame[role="line"] {{ background: {LINE}; max-height: 1px; border: none; }}
 """
 

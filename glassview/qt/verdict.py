@@ -1,6 +1,7 @@
 """The verdict panel: the card, the findings, the words, the warnings, and the person's review.
 
-Takes screen state in; sends accept, overrule, and the finding under the mouse out.
+Takes screen state in; sends out accept, overrule, the finding under the mouse, and the citation
+that was followed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from PySide6.QtWidgets import (
 )
 
 from glassllava.interpretation import DISCLAIMER
+from glassview.cards import Piece
 from glassview.evidence import FindingRow, VerdictCard
+from glassview.qt.cited import CitedText
 from glassview.qt.panels import Page, emptied, section, words
 from glassview.qt.style import LINE, QUIET, RAISED, TEXT, TONES, mark_pixmap
 from glassview.session import Trouble
@@ -85,6 +88,7 @@ class FindingCard(QFrame):
 
     hovered = Signal(str)
     chosen = Signal(str)
+    cited = Signal(int)
 
     def __init__(self, row: FindingRow, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,9 +127,15 @@ class FindingCard(QFrame):
             notes.append(f"{row.region_count} region{'s' if row.region_count > 1 else ''}")
         else:
             notes.append("no region measured")
+        pieces = [Piece("  ·  ".join(notes))]
         if row.citations:
-            notes.append("cites " + " ".join(f"[{number}]" for number in row.citations))
-        layout.addWidget(words("  ·  ".join(notes), "quiet"))
+            pieces.append(Piece("  ·  cites"))
+        for number in row.citations:
+            pieces += [Piece(" "), Piece(f"[{number}]", number)]
+        self.notes = CitedText("quiet")
+        self.notes.put(pieces)
+        self.notes.cited.connect(self.cited)
+        layout.addWidget(self.notes)
 
     def put_chosen(self, chosen: bool) -> None:
         self.setProperty("chosen", "true" if chosen else "false")
@@ -155,6 +165,7 @@ class VerdictPanel(Page):
     overruled = Signal(str, str)  # verdict, reason
     finding_hovered = Signal(str)
     finding_chosen = Signal(str)
+    cited = Signal(int)  # the number of a passage
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -179,7 +190,7 @@ class VerdictPanel(Page):
         self.note = words("", "warning")
         self.reasons = words("", selectable=True)
         self.rules = words("", "quiet", selectable=True)
-        self.answer_head, self.answer = section("Answer"), words("", selectable=True)
+        self.answer_head, self.answer = section("Answer"), CitedText()
         for widget in (
             self.subtitle,
             self.gauge,
@@ -199,7 +210,9 @@ class VerdictPanel(Page):
         self.absent = words("", "quiet", selectable=True)
         layout.addWidget(self.absent)
         self.description_head = section("Description by the model, before any rule")
-        self.description = words("", selectable=True)
+        self.description = CitedText()
+        for text in (self.answer, self.description):
+            text.cited.connect(self.cited)
         self.warnings_head = section("Warnings")
         self.warnings = words("", "warning", selectable=True)
         self.small_print = words("", "quiet", selectable=True)
@@ -275,8 +288,8 @@ class VerdictPanel(Page):
         findings: Sequence[FindingRow],
         *,
         absent: str,
-        answer: str,
-        description: str,
+        answer: Sequence[Piece],
+        description: Sequence[Piece],
         warnings: Sequence[str],
         small_print: str,
         trouble: Trouble | None = None,
@@ -304,18 +317,20 @@ class VerdictPanel(Page):
             finding = FindingCard(row)
             finding.hovered.connect(self.finding_hovered)
             finding.chosen.connect(self.finding_chosen)
+            finding.cited.connect(self.cited)
             self.findings.addWidget(finding)
             self._cards.append(finding)
         if not findings:
             self.findings.addWidget(words("Nothing that was asked about was found.", "quiet"))
         _say(self.absent, f"Not seen: {absent}" if absent else "")
-        for head, label, text in (
+        for head, text, pieces in (
             (self.answer_head, self.answer, answer),
             (self.description_head, self.description, description),
-            (self.warnings_head, self.warnings, "\n".join(f"•  {w}" for w in warnings)),
         ):
-            head.setVisible(bool(text))
-            _say(label, text)
+            head.setVisible(bool(pieces))
+            text.put(pieces)
+        self.warnings_head.setVisible(bool(warnings))
+        _say(self.warnings, "\n".join(f"•  {w}" for w in warnings))
         self.small_print.setText(small_print)
 
     def put_chosen(self, feature: str) -> None:

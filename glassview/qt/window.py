@@ -37,8 +37,9 @@ from PySide6.QtWidgets import (
 from glassview.presenter import WindowState
 from glassview.qt.canvas import Canvas
 from glassview.qt.contrast import Contrast
+from glassview.qt.literature import Literature
 from glassview.qt.offer import Offer
-from glassview.qt.panels import AskBar, Cut, Literature, Metadata, Page, SampleForm, section, words
+from glassview.qt.panels import AskBar, Cut, Metadata, Page, SampleForm, section, words
 from glassview.qt.places import Failure, Invitation, LogWindow, Shortcuts
 from glassview.qt.thumbnails import Thumbnails
 from glassview.qt.verdict import VerdictPanel
@@ -47,6 +48,7 @@ from glassview.qt.verdict import VerdictPanel
 _ACTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "open": ("File", "Open files …", ("Ctrl+O",)),
     "open_folder": ("File", "Open folder …", ("Ctrl+Shift+O",)),
+    "add_papers": ("File", "Add papers to the library …", ("Ctrl+Shift+P",)),
     "export": ("File", "Export report as PDF …", ("Ctrl+E",)),
     "close_all": ("File", "Close all micrographs", ("Ctrl+W",)),
     "quit": ("File", "Quit", ("Ctrl+Q",)),
@@ -60,6 +62,7 @@ _ACTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "zoom_out": ("View", "Zoom out", ("-", "Ctrl+-")),
     "contrast": ("View", "Contrast", ("Shift+C",)),
     "overlay": ("View", "Overlay", ("O",)),
+    "search": ("View", "Search the literature", ("Ctrl+F",)),
     "interpret": ("Interpretation", "Interpret", ("Ctrl+Return", "Ctrl+Enter")),
     "stop": ("Interpretation", "Stop waiting", ("Escape",)),
     "accept": ("Interpretation", "Accept the verdict", ("Ctrl+Shift+A",)),
@@ -67,7 +70,7 @@ _ACTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "shortcuts": ("Help", "Shortcuts", ("F1", "?")),
     "log": ("Help", "Log", ("Ctrl+L",)),
 }
-_SEPARATED = ("export", "close_all", "fit", "contrast", "accept")
+_SEPARATED = ("add_papers", "export", "close_all", "fit", "contrast", "accept")
 
 
 class Window(QMainWindow):

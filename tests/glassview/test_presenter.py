@@ -195,17 +195,6 @@ def test_measurements_read_like_sentences() -> None:
     assert evidence.measurement_words(count) == "Area fraction 0.0214 ± 0.0043"
 
 
-def test_passages_keep_their_numbers_and_the_cited_are_marked(
-    judged: Callable[..., Interpretation],
-) -> None:
-    rows = evidence.passage_rows(judged())
-    assert [(row.number, row.locator, row.is_cited) for row in rows] == [
-        (1, "GlassView primer, section 1", True),
-        (2, "On cracks, p. 7", False),
-    ]
-    assert rows[0].sources == "Sources: none checked"
-
-
 def test_overlays_are_the_regions_of_what_is_present(
     judged: Callable[..., Interpretation],
 ) -> None:

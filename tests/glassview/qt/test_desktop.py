@@ -142,13 +142,12 @@ def test_interpret_shows_verdict_findings_overlay_and_literature(
     assert made.verdict.decision == "defect"
     assert window.verdict.title.text() == "Defect"
     assert "88 %" in window.verdict.subtitle.text()
-    assert window.verdict.answer.text().startswith("Yes, pores [1]")
+    assert window.verdict.answer.plain.startswith("Yes, pores [1]")
     assert "[9]" not in window.verdict.answer.text(), "an invented citation is dropped"
-    assert "1 citations of passages that were not given" in window.verdict.warnings.text()
+    assert "1 citation of what was not given was dropped" in window.verdict.warnings.text()
     assert window.canvas.viewport().grab().toImage() != before, "the overlay is drawn"
-    cards = window.literature.findChildren(type(window.verdict._cards[0]).__mro__[1])
-    cited = [card.property("chosen") for card in cards if card.property("role") == "card"]
-    assert cited == ["true", "false"]
+    cited = {number: frame.card.is_used for number, frame in window.literature.cards.items()}
+    assert cited == {1: True, 2: False}
     overlay = window.canvas.viewport().grab().toImage()
     window.verdict.finding_chosen.emit("pore")
     assert window.canvas.viewport().grab().toImage() != overlay, "the chosen one stands out"
@@ -449,7 +448,7 @@ def test_labels_never_read_what_they_show_as_markup(
 ) -> None:
     desktop = opened(write_pores(tmp_path / "<b>bold<b>.tif"))
     assert desktop.window.name.textFormat() == Qt.TextFormat.PlainText
-    for label in (desktop.window.verdict.answer, desktop.window.verdict.description):
+    for label in (desktop.window.verdict.reasons, desktop.window.verdict.warnings):
         assert label.textFormat() == Qt.TextFormat.PlainText
 
 
