@@ -5,6 +5,7 @@ Takes sheets, gives blocks and matches; touches no file and no PDFium.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from rag.reading.sheets import Sheet
 
+_LEADERS = re.compile(r"(?:\.\s?){6,}[\divxlc]*\s*$")
 #: Words of a paragraph between title and first heading that is no list of names and places.
 _LEAST_PROSE = 25
 
@@ -57,6 +59,8 @@ def composed(sheets: list[Sheet], metadata: Mapping[str, str]) -> Paper:
         gone = title | {id(line) for caption in found for line in caption.lines}
         for line in sheet.lines:
             # Letters and numbers in a figure are part of its picture.
+            if _LEADERS.search(line.text):
+                continue  # a table of contents
             if id(line) not in gone and not any(inside(line.box, match.box) for match in shown):
                 placed.append(Placement(line, sheet.number))
     text = _without_names(Flow(placed, body, step).blocks(), bool(origin.title_lines))

@@ -77,8 +77,11 @@ class Flow:
         self._found: list[_Paragraph] = []
         self._section: str | None = None
         self._kind = "text"
-        self._fresh = True
+        #: The paragraph that is open, and its last line: of the text's own size, and of another
+        #: (notes at the foot, tables), which may stand in the middle of a paragraph.
+        self._open_ones: dict[bool, tuple[_Paragraph, int]] = {}
         self._front = self._front_end()
+        self._list = self._list_start()
 
     def _front_end(self) -> int:
         """Before this line stand names and addresses, which may be large or bold; 0 without them.
@@ -94,11 +97,25 @@ class Flow:
                 return index
         return 0
 
+    def _list_start(self) -> int:
+        """Where a list of references begins that has no heading; past the end where none does.
+
+        It is looked for in the second half: [1] at the beginning of a line, soon after it [2].
+        """
+        for index in range(len(self._placed) // 2, len(self._placed)):
+            if self._placed[index].line.text.startswith("[1] "):
+                soon = self._placed[index + 1 : index + 10]
+                if any(item.line.text.startswith("[2] ") for item in soon):
+                    return index
+        return len(self._placed)
+
     def blocks(self) -> list[Block]:
         """The paragraphs in reading order, each under its heading."""
         index = 0
         skipping: Line | None = None  # the heading of the references, while they last
         while index < len(self._placed):
+            if index == self._list and skipping is None:
+                skipping = self._placed[index].line
             count = self._heading(index)
             if count:
                 line = self._placed[index].line
@@ -119,7 +136,7 @@ class Flow:
     def _open(self, heading: str, bare: str) -> None:
         self._section = " ".join(heading.split())[:200]
         self._kind = "abstract" if _ABSTRACT.fullmatch(bare) else "text"
-        self._fresh = True
+        self._open_ones = {}
 
     def _take(self, index: int) -> None:
         placed = self._placed[index]
@@ -129,13 +146,16 @@ class Flow:
             text = text[match.end() :]
         elif self._kind == "abstract" and _KEYWORDS.match(text):
             self._open("Keywords", "keywords")
-        if self._fresh or self._begins(index):
+        own = abs(placed.line.size - self._body) <= 0.12 * self._body
+        if own not in self._open_ones or self._begins(index, *self._open_ones[own]):
             self._found.append(_Paragraph(self._section, self._kind))
-            self._fresh = False
-        self._append(self._found[-1], text.split(), placed.page)
+            self._open_ones[own] = (self._found[-1], index)
+        paragraph = self._open_ones[own][0]
+        self._append(paragraph, text.split(), placed.page)
+        self._open_ones[own] = (paragraph, index)
 
     def _append(self, paragraph: _Paragraph, words: list[str], page: int) -> None:
-        if paragraph.words and words and paragraph.words[-1].endswith("-"):
+        if paragraph.words and words and paragraph.words[-1].endswith(("-", "–")):
             joined = self._joined(paragraph.words[-1], words[0])
             if joined:
                 paragraph.words[-1] = joined
@@ -145,6 +165,8 @@ class Flow:
 
     def _joined(self, end: str, begin: str) -> str:
         """Two halves of a word over a line's end as one, or "" where the dash is a dash."""
+        if end.endswith("–"):
+            return end + begin if re.search(r"\w–$", end) and begin[:1].isupper() else ""
         if not _LETTER_HYPHEN.search(end):
             return end + begin if re.search(r"\w-$", end) else ""
         if not begin[:1].islower():
@@ -156,13 +178,13 @@ class Flow:
             return end + begin
         return end[:-1] + begin
 
-    def _begins(self, index: int) -> bool:
-        """Whether a paragraph begins with this line."""
-        above, line = self._placed[index - 1], self._placed[index]
+    def _begins(self, index: int, paragraph: _Paragraph, last: int) -> bool:
+        """Whether a paragraph begins with this line, and not a line that goes on after `last`."""
+        above, line = self._placed[last], self._placed[index]
         # Bold or italic words may stand anywhere; another size is another text.
         if abs(line.line.size - above.line.size) > 0.12 * self._body:
             return True
-        told = " ".join(self._found[-1].words[-2:])
+        told = " ".join(paragraph.words[-2:])
         if above.page != line.page or above.line.column != line.line.column:
             return told.endswith(_ENDS) and not line.line.text[:1].islower()
         step = line.line.base - above.line.base
@@ -208,19 +230,25 @@ class Flow:
         known = _KNOWN.fullmatch(_bare(line.text)) is not None
         if line.size >= 1.12 * self._body or (line.bold and (known or not line.text.endswith("."))):
             return True
+        if known and (self._stands_apart(index) or self._tops_column(index)):
+            return True
         if line.size < 0.9 * self._body or not self._stands_apart(index):
             return False
-        if known:
-            return True
         shouted = line.text.isupper() and letters >= 4 and len(words) <= 10
         numbered = _NUMBERED.match(line.text) is not None and len(words) <= 10
         return (numbered or shouted) and not line.text.endswith(".")
+
+    def _tops_column(self, index: int) -> bool:
+        if index == 0:
+            return True
+        above, line = self._placed[index - 1], self._placed[index]
+        return above.page != line.page or above.line.column != line.line.column
 
     def _stands_apart(self, index: int) -> bool:
         if index == 0:
             return True
         above, line = self._placed[index - 1], self._placed[index]
-        if above.page != line.page or above.line.column != line.line.column:
+        if self._tops_column(index):
             return above.line.text.endswith(_ENDS)
         step = line.line.base - above.line.base
         return step < 0 or step > 1.25 * self._pitch

@@ -19,10 +19,14 @@ Box = tuple[float, float, float, float]
 
 #: A page with more characters than this is no page of a paper: what follows is not read.
 MOST_CHARACTERS = 60_000
-_BOLD = re.compile(r"bold|black|heavy|demi|-bd\b|cmbx|medi\b", re.IGNORECASE)
-_LIGATURES = {
+_BOLD = re.compile(r"bold|black|heavy|demi|-bd\b|(?:cm|sf|ec)bx|medi\b", re.IGNORECASE)
+#: Ligatures and dashes; also as TeX's fonts number them where a file does not say what they are.
+_SIGNS = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st",
     "\u00ad": "-", "\u0002": "-", "\ufffe": "-", "\u00a0": " ", "\u2010": "-", "\u2011": "-",
+    "\x0b": "ff", "\x0c": "fi", "\x0d": "fl", "\x0e": "ffi", "\x0f": "ffl",
+    "\x1b": "ff", "\x1c": "fi", "\x1d": "fl", "\x1e": "ffi", "\x1f": "ffl",
+    "\x10": "“", "\x11": "”", "\x15": "–", "\x16": "—",
 }  # fmt: skip
 
 
@@ -109,88 +113,131 @@ def lines_of(page: Any, textpage: Any) -> tuple[Frame, list[Line]]:
     Words that stand askew to most of the page (stamps in a margin, axis titles) are left out.
     """
     frame = Frame(tuple(page.get_bbox()), page.get_rotation() // 90)
-    found = list(_characters(textpage))
-    if not found:
-        return frame, []
-    quarters = Counter(style[2] for _sign, _box, _base, style in found if style[2] is not None)
+    count = min(textpage.count_chars(), MOST_CHARACTERS)
+    styles = _Styles(textpage)
+    # A few hundred signs tell how most of the words run.
+    sampled = (styles.at(index)[2] for index in range(0, count, max(1, count // 300)))
+    quarters = Counter(quarter for quarter in sampled if quarter is not None)
     if not quarters:
         return frame, []
     upwards = quarters.most_common(1)[0][0]
     # Words that run upwards by n quarters of the PDF are turned clockwise by n, less what the
     # page is turned already.
     frame = Frame(frame.bounds, frame.rotation, (upwards - frame.rotation) % 4)
-    return frame, _joined(_words(found, frame, upwards))
+    return frame, _joined(_words(textpage, count, styles, frame, upwards))
 
 
-def _characters(textpage: Any) -> Iterator[tuple[str, Box, tuple[float, float], Any]]:
-    """(sign, box, foot, (size, bold, quarter)) of each; a space has the sign " "."""
+class _Styles:
+    """(size, bold, quarter turn) of single signs, remembered for the text object they stand in."""
+
+    def __init__(self, textpage: Any) -> None:
+        import pypdfium2.raw as raw
+
+        self._raw = raw
+        self._textpage = textpage.raw
+        self._matrix = raw.FS_MATRIX()
+        self._name, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
+        self._last: int | None = None
+        self._style: tuple[float, bool, int | None] = (0.0, False, None)
+
+    def at(self, index: int) -> tuple[float, bool, int | None]:
+        raw, textpage, matrix = self._raw, self._textpage, self._matrix
+        piece = ctypes.cast(raw.FPDFText_GetTextObject(textpage, index), ctypes.c_void_p).value
+        if piece is None:
+            return 0.0, False, None  # a sign that PDFium has put in between
+        if piece == self._last:
+            return self._style
+        self._last = piece
+        raw.FPDFText_GetMatrix(textpage, index, matrix)
+        size = raw.FPDFText_GetFontSize(textpage, index) * math.hypot(matrix.c, matrix.d)
+        raw.FPDFText_GetFontInfo(textpage, index, self._name, 128, self._flags)
+        bold = bool(_BOLD.search(self._name.value.decode("utf-8", "replace")))
+        bold = bold or raw.FPDFText_GetFontWeight(textpage, index) >= 600
+        angle = math.degrees(math.atan2(matrix.b, matrix.a)) / 90
+        quarter = round(angle) % 4 if abs(angle - round(angle)) < 0.06 else None
+        self._style = size, bold, quarter
+        return self._style
+
+
+def _words(
+    textpage: Any, count: int, styles: _Styles, frame: Frame, upwards: int
+) -> Iterator[_Word]:
+    """Words in the order of the file; signs that touch belong together, on their line or off it.
+
+    Each call of PDFium costs: the style is asked for where a word begins or its height changes.
+    """
     import pypdfium2.raw as raw
 
-    box, matrix = raw.FS_RECTF(), raw.FS_MATRIX()
+    handle = textpage.raw
+    unicode_of, box_of, is_made = (
+        raw.FPDFText_GetUnicode,
+        raw.FPDFText_GetLooseCharBox,
+        raw.FPDFText_IsGenerated,
+    )
+    told = raw.FS_RECTF()
     across, up = ctypes.c_double(), ctypes.c_double()
-    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    last, style = None, (0.0, False, None)
-    high = 0
-    for index in range(min(textpage.count_chars(), MOST_CHARACTERS)):
-        code = raw.FPDFText_GetUnicode(textpage, index)
-        # UTF-16 halves on systems that give them apart
-        if 0xD800 <= code < 0xDC00:
-            high = code
-            continue
-        if 0xDC00 <= code < 0xE000:
-            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
-        high = 0
-        sign = chr(code)
-        if raw.FPDFText_IsGenerated(textpage, index) == 1:
-            if sign == " ":
-                yield " ", (0, 0, 0, 0), (0, 0), style
-            continue
-        piece = raw.FPDFText_GetTextObject(textpage, index)
-        address = ctypes.cast(piece, ctypes.c_void_p).value
-        if address != last:
-            last = address
-            style = _style(raw, textpage, index, matrix, name, flags)
-        if not raw.FPDFText_GetLooseCharBox(textpage, index, box):
-            continue
-        raw.FPDFText_GetCharOrigin(textpage, index, across, up)
-        sign = _LIGATURES.get(sign, sign)
-        yield sign, (box.left, box.bottom, box.right, box.top), (across.value, up.value), style
-
-
-def _style(
-    raw: Any, textpage: Any, index: int, matrix: Any, name: Any, flags: Any
-) -> tuple[float, bool, int | None]:
-    raw.FPDFText_GetMatrix(textpage, index, matrix)
-    size = raw.FPDFText_GetFontSize(textpage, index) * math.hypot(matrix.c, matrix.d)
-    raw.FPDFText_GetFontInfo(textpage, index, name, 128, flags)
-    bold = bool(_BOLD.search(name.value.decode("utf-8", "replace")))
-    bold = bold or raw.FPDFText_GetFontWeight(textpage, index) >= 600
-    angle = math.degrees(math.atan2(matrix.b, matrix.a)) / 90
-    quarter = round(angle) % 4 if abs(angle - round(angle)) < 0.06 else None
-    return size, bold, quarter
-
-
-def _words(found: list[Any], frame: Frame, upwards: int) -> Iterator[_Word | None]:
-    """Words in the order of the file; signs that touch belong together, on their line or off it."""
+    upright = frame.upright
+    left, _bottom, _right, top = frame.bounds
+    plain = (frame.rotation + frame.turn) % 4 == 0
     word: _Word | None = None
-    for sign, pdf_box, foot, (size, bold, quarter) in found:
-        if quarter != upwards or sign.isspace() or not sign.isprintable():
+    high = 0
+    height = 0.0
+    style: tuple[float, bool, int | None] = (0.0, False, None)
+    for index in range(count):
+        code = unicode_of(handle, index)
+        # UTF-16 halves on systems that give them apart
+        if 0xD800 <= code < 0xE000:
+            if code < 0xDC00:
+                high = code
+                continue
+            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
+            high = 0
+        sign = chr(code)
+        if code < 0x20 and is_made(handle, index) == 1:
+            sign = " "  # the end of a line, as PDFium sees it
+        sign = _SIGNS.get(sign, sign)
+        if (
+            sign.isspace()
+            or not sign.isprintable()
+            or (sign == "-" and is_made(handle, index) == 1)
+        ):
             if word is not None:
                 yield word
                 word = None
             continue
-        box = frame.upright(pdf_box)
-        base = frame.upright((*foot, *foot))[1]
+        if not box_of(handle, index, told):
+            continue
+        if plain:
+            box = (told.left - left, top - told.top, told.right - left, top - told.bottom)
+        else:
+            box = upright((told.left, told.bottom, told.right, told.top))
+        if word is None or abs(box[3] - box[1] - height) > 0.02 or code == 0xFFFD:
+            style = styles.at(index)
+            height = box[3] - box[1]
+        size, bold, quarter = style
+        if quarter != upwards:
+            if word is not None:
+                yield word
+                word = None
+            continue
         if word is not None and _touches(word, box, size):
             word.text += sign
             word.box = _union(word.box, box)
             word.letters += 1
             if size > word.size * 1.05:
-                word.size, word.base = size, base
+                word.size = size
+                raw.FPDFText_GetCharOrigin(handle, index, across, up)
+                word.base = upright((across.value, up.value, across.value, up.value))[1]
             word.bold = word.bold and bold
             continue
         if word is not None:
             yield word
+            style = size, bold, quarter = styles.at(index)
+            if quarter != upwards:
+                word = None
+                continue
+        raw.FPDFText_GetCharOrigin(handle, index, across, up)
+        base = upright((across.value, up.value, across.value, up.value))[1]
         word = _Word(sign, box, base, size, bold, 1)
     if word is not None:
         yield word
@@ -198,8 +245,8 @@ def _words(found: list[Any], frame: Frame, upwards: int) -> Iterator[_Word | Non
 
 def _touches(word: _Word, box: Box, size: float) -> bool:
     gap = box[0] - word.box[2]
-    least = min(word.size, size)
-    return -0.5 * least < gap < 0.14 * max(word.size, size) and _beside(word.box, box)
+    # Letters of a ligature share one box: the second begins where the first does.
+    return -1.2 * size < gap < 0.14 * max(word.size, size) and _beside(word.box, box)
 
 
 def _beside(one: Box, other: Box) -> bool:
@@ -217,11 +264,10 @@ def _union(one: Box, other: Box) -> Box:
     )
 
 
-def _joined(words: Iterator[_Word | None]) -> list[Line]:
+def _joined(words: Iterator[_Word]) -> list[Line]:
     """Pieces of lines: words side by side with less than the gap between two columns."""
     pieces: list[list[_Word]] = []
     for word in words:
-        assert word is not None
         last = pieces[-1][-1] if pieces else None
         if last is not None and _beside(last.box, word.box):
             gap = word.box[0] - last.box[2]

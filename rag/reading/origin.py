@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _DOI = re.compile(r"10\.\d{4,9}/[-._;()/:<>\[\]A-Za-z0-9]+")
 _REST_OF_DOI = re.compile(r"[-._;()/:A-Za-z0-9]*\d[-._;()/:A-Za-z0-9]*")
 _BEFORE_DOI = re.compile(r"(?:doi\s*(?:\.org\s*/|:|=)?\s*|doi\.org/)\s*$", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?:\[\d{1,3}\]|\d{1,3}[.)])\s")
+_LONGEST_BEFORE = 40
 _NO_TITLE = re.compile(
     r"untitled|microsoft word|\.(?:docx?|tex|dvi|pdf|indd|qxd|rtf)\b|^(?:pii|doi)[:\s]|"
     r"^\W*\d[\d\W]*$|^(?:manuscript|paper|article|title|document|presentation|layout|print)\s*\d*$",
@@ -67,7 +69,7 @@ def origin_of(pages: Sequence[Sequence[Line]], metadata: Mapping[str, str], body
         title=title,
         authors=_authors(metadata.get("Author", ""), first),
         year=_year(xmp, [line.text for line in first]),
-        doi=_doi(xmp + "\n" + metadata.get("doi", ""), opening),
+        doi=_doi(xmp + "\n" + metadata.get("doi", ""), _before_references(first)),
         licence=_licence(xmp, opening),
         title_lines=lines,
     )
@@ -146,33 +148,32 @@ def _authors(told: str, first: Sequence[Line]) -> str:
     return told
 
 
-def _doi(told: str, opening: Sequence[str]) -> str | None:
-    """The metadata's DOI; else the one behind "doi" on the first pages, if it is but one."""
+def _doi(told: str, first: Sequence[Line]) -> str | None:
+    """The metadata's DOI; else the one behind "doi" on the first page, if it is but one."""
     said = {match.lower(): match for match in map(_trimmed, _DOI.findall(told))}
     if len(said) == 1:
         return next(iter(said.values()))
+    # On the first page, at the beginning of a line, and not in a list of references.
     marked: dict[str, str] = {}
-    other: dict[str, str] = {}
-    for number, text in enumerate(opening):
+    for number, line in enumerate(first):
+        text = line.text
+        above = first[max(0, number - 4) : number + 1]
+        if any(_REFERENCE.match(other.text) for other in above):
+            continue
         for match in _DOI.finditer(text):
+            before = text[: match.start()]
+            if len(before) > _LONGEST_BEFORE or not _BEFORE_DOI.search(before):
+                continue
             doi = match[0]
             if match.end() == len(text.rstrip()) and doi[-1] in "/-._":
                 # Broken over the line's end: half a DOI is another paper's, or nobody's.
-                rest = opening[number + 1].split() if number + 1 < len(opening) else []
-                if not rest or not re.fullmatch(
-                    r"[-._;()/:A-Za-z0-9]*\d[-._;()/:A-Za-z0-9]*", rest[0]
-                ):
+                rest = first[number + 1].text.split() if number + 1 < len(first) else []
+                if not rest or not _REST_OF_DOI.fullmatch(rest[0]):
                     continue
                 doi += rest[0]
             doi = _trimmed(doi)
-            before = text[: match.start()]
-            (marked if _BEFORE_DOI.search(before) else other).setdefault(doi.lower(), doi)
-    for found in (marked, other):
-        if len(found) == 1:
-            return next(iter(found.values()))
-        if found:
-            return None
-    return None
+            marked.setdefault(doi.lower(), doi)
+    return next(iter(marked.values())) if len(marked) == 1 else None
 
 
 def _trimmed(doi: str) -> str:

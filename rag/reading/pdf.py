@@ -140,12 +140,17 @@ def _error(path: Path, told: dict[str, str]) -> BadInput:
 
 
 def _crashed(path: Path, code: int | None) -> BadInput:
-    how = f"exit code {code}"
-    if code is not None and code < 0:
-        try:
-            how = signal.Signals(-code).name
-        except ValueError:
-            how = f"signal {-code}"
+    if code is None or code >= 0:
+        # Its traceback stands on standard error: ours to mend.
+        return BadInput(
+            f"The reader of PDFs failed on this file (exit code {code})",
+            where=path,
+            remedy="This is a fault of GlassView: please report it with the lines above.",
+        )
+    try:
+        how = signal.Signals(-code).name
+    except ValueError:
+        how = f"signal {-code}"
     return BadInput(
         f"The PDF crashes the library that reads it, or runs it out of memory ({how})",
         where=path,
