@@ -1,6 +1,6 @@
 """Claim: pores and particles are measured within 5 %, and the truth is inside the stated ± (k = 2).
 
-    python -m benchmarks.accuracy_bodies [--first 1000] [--count 60] [--artefacts]
+    python -m benchmarks.accuracy_bodies [--first 3000] [--count 40] [--artefacts]
 
 Synthetic micrographs of training/synthesis, with its own blur, noise, contrast and views, each
 led by one feature. The truth is the painted mask: its connected pieces, those that touch the frame
@@ -10,7 +10,7 @@ glass around them, particles brighter; a micrograph whose feature is painted the
 (the dark dust of some back-scattered views) is left out and counted. So is one in which bodies
 touch, overlap or lie outside the frame, so that the mask has not as many pieces as were painted:
 where one ends is then not known (tests draw touching bodies of known sizes). Developed on seeds 0
-to 199; figures are quoted of seeds from 1000 on. The scale is given with 1 % (k = 2).
+to 199; figures are quoted of seeds 3000 to 3039, which were not looked at before. The scale is given with 1 % (k = 2).
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.accuracy import Case, table
-from glassllava.measurement import measure
+from glassllava.measurement import bodies, regions, sizes
 from glassllava.measurement.quantities import Measurements
+from glassllava.measurement.ruler import Ruler
+from glassllava.micrograph import reading
 from glassllava.micrograph.record import Micrograph, PixelSize
 from training.synthesis.generator import Plan, generate
 from training.synthesis.truth import SyntheticMicrograph, TrueFeature
@@ -62,8 +64,8 @@ class Piece:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", type=int, default=1000)
-    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--first", type=int, default=3000)
+    parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--artefacts", action="store_true", help="as the generator draws them")
     parser.add_argument("--feature", action="append", choices=sorted(FEATURES))
     args = parser.parse_args()
@@ -83,7 +85,7 @@ def main() -> None:
             if len(_pieces(truth.mask)[1]) != truth.count:
                 touching += 1
                 continue
-            measured = measure(_record(micrograph), micrograph.pixels)
+            measured = _measured(micrograph)
             cases += list(_cases(key, FEATURES[key], micrograph, truth, measured))
             false += _false_bodies(truth.mask, measured, FEATURES[key])
         print(f"\n{key}, {args.count} micrographs: {left_out} left out that are painted the other")
@@ -96,6 +98,17 @@ def main() -> None:
 
 def _rest(case: Case) -> tuple[float, float | None, float | None]:
     return case.truth, case.value, case.uncertainty
+
+
+def _measured(micrograph: SyntheticMicrograph) -> Measurements:
+    """What `measure` tells of pores and particles, without the families that are not asked for."""
+    field = regions.flatten(reading.as_grey(micrograph.pixels))
+    found, ruler = bodies.find(field), Ruler.of(_record(micrograph))
+    parts = sizes.measure_pores(field, found, ruler), sizes.measure_particles(field, found, ruler)
+    return Measurements(
+        tuple(one for part in parts for one in part[0]),
+        tuple(one for part in parts for one in part[1]),
+    )
 
 
 def _record(micrograph: SyntheticMicrograph) -> Micrograph:

@@ -42,6 +42,9 @@ _HALF_PIXEL = 0.5
 #: What the truth of drawn bodies was found to be off by, at k = 2: times the width of the edge,
 #: times the roughness of the path, and of the diameter for the share of the path without an edge.
 _OF_WIDTH, _OF_ROUGHNESS, _OF_BARE = 1.0, 2.0, 0.2
+#: Of a body so much of which is clipped, the steepest place that is left lies outside the edge, by
+#: none of the edge's width to all of it: it is moved in by the middle of that.
+_WHITE, _OUTSIDE = 0.3, 0.5
 #: A piece of a line goes on at its ends, and has no edge there.
 _LINE_COMPANY, _LINE_EDGE = 0.12, 0.4
 #: A bead of a line of uneven depth: px of diameter, and the share of rays that see the line go on
@@ -57,7 +60,8 @@ class Body:
     """One body, in pixels of the field; pixel centres stand at whole numbers.
 
     `mask` is what its outline encloses within `box`. `cut` says that the frame or the databar
-    cuts it.
+    cuts it; `clipped` is by how many pixels its outline was moved in, because the detector's
+    range ends within it.
     """
 
     outline: Outline
@@ -65,6 +69,7 @@ class Body:
     mask: Array
     area: float
     cut: bool
+    clipped: float = 0.0
 
     @property
     def diameter(self) -> float:
@@ -81,8 +86,8 @@ class Body:
         From the threshold moved by one noise sigma, half a pixel each for sampling and for a
         blur whose shape is not known, and half the way to the crest of a bright rim, within
         which the edge is anywhere. And what bodies of known size left unexplained by these (GUM
-        type B): the edge's own width beyond the smoothing, the roughness of the path, and the
-        share of it that has no edge under it.
+        type B): the edge's own width beyond the smoothing, the roughness of the path, the share of
+        it that has no edge under it, and as much as it was moved in where grey values are clipped.
         """
         one = self.outline
         threshold = 2 / max(one.change, 1e-6)
@@ -95,6 +100,7 @@ class Body:
             _OF_WIDTH * wide,
             _OF_ROUGHNESS * one.rough,
             _OF_BARE * one.bare * self.diameter,
+            self.clipped,
         )
 
     @property
@@ -274,12 +280,17 @@ def _body(field: Field, outline: Outline) -> Body | None:
     mask = np.zeros((bottom - top, right - left), bool)
     mask[rows, columns] = True
     cut = bool(y.min() < 0.5 or x.min() < 0.5 or y.max() > height - 1.5 or x.max() > width - 1.5)
+    clipped = 0.0
+    white = field.clipped
+    if outline.sign > 0 and white is not None and white[rows + top, columns + left].mean() > _WHITE:
+        clipped = min(_OUTSIDE * outline.blur, 0.1 * math.sqrt(rows.size))
+        outline = outline.moved_in(clipped)
     area = float(rows.size) if cut else outline.area
     if outline.step > 1:
         # Roughness has no sign.
         level = float(field.residual[rows + top, columns + left].mean())
         outline = replace(outline, sign=1 if level >= 0 else -1)
-    return Body(outline, (slice(top, bottom), slice(left, right)), mask, area, cut)
+    return Body(outline, (slice(top, bottom), slice(left, right)), mask, area, cut, clipped)
 
 
 def _belongs(field: Field, body: Body) -> bool:

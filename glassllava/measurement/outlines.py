@@ -27,7 +27,8 @@ _STIFF = 0.04  # of the place's strongest change: the price of one step, squared
 _MOST_AT_ONCE = 400
 _LEAST_SEEN = 0.4  # of the rays that end inside the frame
 _ROUND = 0.9  # of the rays on which the ring must show
-_RING = 0.4  # of a ring's rise or height: what is less within is no body of its own
+_RING = 0.4  # of the fall: by so much a ring rises from what is within
+_WITHIN_RING = 0.2  # of its height: what is less bright within is no body of its own
 _ASIDE = np.arange(-5.0, 5.01, 0.5)  # px from the path: where its profile is taken
 _CREST = 0.15  # of a rim's rise: by so much it stands out from the level behind it
 _WIDEST = 3.0  # px: no edge is taken for more blurred
@@ -109,6 +110,15 @@ class Outline:
             blur=self.blur * step,
             step=step,
         )
+
+    def moved_in(self, by: float) -> Outline:
+        """The same, `by` px nearer to its inside all the way round."""
+        along = np.roll(self.points, -1, axis=0) - np.roll(self.points, 1, axis=0)
+        inwards = np.stack([along[:, 1], -along[:, 0]], axis=1)
+        inwards /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
+        if np.sum(inwards * (self.points - self.points.mean(axis=0))) > 0:
+            inwards = -inwards
+        return replace(self, points=self.points + by * inwards)
 
     @property
     def area(self) -> float:
@@ -268,7 +278,7 @@ def _ringed(change: Array, rises: Array, falls: Array) -> Array:
         within = np.median(grey[:, : max(1, int(np.quantile(rise, 0.1)))])
         ring = np.median(grey[np.arange(rays), (rise + fall) // 2])
         beyond = np.median(grey[:, -3:])
-        ringed[number] = within - beyond < _RING * (ring - beyond)
+        ringed[number] = within - beyond < _WITHIN_RING * (ring - beyond)
     return np.asarray(ringed)
 
 

@@ -46,7 +46,7 @@ def places(field: Field) -> list[Place]:
     for sign in (-1, 1):
         # A long dark place is a crack, or part of one.
         longest = MOST_AXIS_RATIO if sign < 0 else LONGEST
-        mask = _filled(_half_contrast(sign * field.residual))
+        mask = _filled(half_contrast(sign * field.residual))
         found += _of_mask(field, mask, longest, split=True)
     found.sort(key=lambda place: -place.radius)
     return found[:MOST_PLACES]
@@ -61,7 +61,7 @@ def _seeded(values: Array, reach: float) -> Array:
     return np.asarray(seeded[labels])
 
 
-def _half_contrast(values: Array) -> Array:
+def half_contrast(values: Array) -> Array:
     """Where `values` pass half of their own piece's contrast."""
     labels, count = ndimage.label(values > REACH, _EIGHT)
     if count == 0:

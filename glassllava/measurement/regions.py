@@ -38,6 +38,7 @@ _COARSE = 96  # px of the longer side of the grid on which the background is fou
 _WINDOW = 25  # px of that grid: the background's median window, a quarter of the longer side
 _FAR = 6.0  # spreads from the fitted surface: no shading, but a body of its own
 _MOST_POINTS = 64
+_FEWEST_CLIPPED = 10  # px
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,14 @@ class Field:
     `residual` is (H, W): smoothed grey values less the background, in spreads of itself
     (1.4826 × the median absolute deviation), so that noise has a standard deviation of 1.
     `scale` is how many pixels of the stored page one of its pixels spans; `top` its first row.
+    `clipped` (H, W) is where the detector's range ends: white, however bright it was.
     """
 
     residual: Array
     spread: float
     scale: int
     top: int
+    clipped: Array | None = None
 
     @property
     def area(self) -> int:
@@ -89,7 +92,23 @@ def flatten(specimen: Array, top: int = 0) -> Field:
     low, high = display_range(values[::3, ::3])
     spread = max(deviation(residual[::3, ::3]), 0.005 * (high - low), 1e-12)
     residual /= np.float32(spread)
-    return Field(residual, spread, scale, top)
+    return Field(residual, spread, scale, top, _clipped(specimen, scale))
+
+
+def _clipped(specimen: Array, scale: int) -> Array | None:
+    """Where whole numbers are at the end of their range; None where few are, or it is unknown.
+
+    The upper end alone: a hole is black because no electrons leave it, not for want of range.
+    """
+    if specimen.dtype.kind != "u":
+        return None
+    top = int(specimen.max())
+    if top < 2 or top & (top + 1):  # detectors of 10, 12 or 14 bits write into 16
+        return None
+    ends = specimen == top
+    if np.count_nonzero(ends) < _FEWEST_CLIPPED:
+        return None
+    return ends if scale == 1 else blocks(ends, scale) > 0.5
 
 
 def deviation(residual: Array) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from glassllava.measurement.bodies import Body
+from glassllava.measurement.leftover import leftover
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_AXIS_RATIO, MOST_REGIONS, Field, region
 from glassllava.measurement.ruler import Ruler
@@ -23,34 +24,44 @@ Array = np.ndarray[Any, Any]
 Part = tuple[list[Measurement], list[Region], list[str]]
 
 _FEW = 10
+_AS_LARGE = 0.5  # of the median: what is smaller is a crumb or a part, not a body missed
 _FLOOR = 5.0  # px: a diameter below it is not resolved
 #: At least so many bodies, and an axis ratio and an alignment so large, have a direction.
 _FEWEST_TURNED, _TURNED, _ALIGNED = 3, 1.3, 0.5
 _BOUNDED = (
-    "bounded where the grey changes most all the way round, half way to the crest of a bright rim"
+    "bounded where the grey changes most all the way round, half way to the crest of a bright rim, "
+    "and half of the edge's width further in where white is clipped"
 )
 _UNCERTAIN = (
-    "uncertainty from the threshold moved by one noise sigma, pixelation, the width of a bright "
-    "rim and, of three or more, one body more or fewer"
+    "uncertainty (k = 2) from the threshold moved by one noise sigma, pixelation and the width of "
+    "a bright rim; from what bodies of known size left unexplained (GUM type B): the width of the "
+    "edge, the roughness of the outline, the share of it without an edge, and clipped white, taken "
+    "to be off the same way on all; and, of three or more, one body more or fewer, and what stands "
+    "out but was not outlined"
 )
+_NOTHING: Array = np.zeros(0)
 _ISO = "as defined in ISO 13322-1; no conformity is claimed"
 
 
 def measure_pores(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
     """Pores: the dark bodies, also where only a bright rim shows."""
     dark = [body for body in found if body.sign < 0 and is_compact(body, ruler)]
-    return measured(field, dark, ruler, "pore", "dark or bright-rimmed compact bodies")
+    rest = leftover(field, found, -1)
+    return measured(field, dark, ruler, "pore", "dark or bright-rimmed compact bodies", rest=rest)
 
 
 def measure_particles(field: Field, found: Sequence[Body], ruler: Ruler) -> Part:
     """Particles: the bright compact bodies; and with laths among them once more as inclusions."""
     bright = [body for body in found if body.sign > 0]
     compact = [body for body in bright if is_compact(body, ruler)]
-    values, regions, notes = measured(field, compact, ruler, "particle", "bright compact bodies")
+    rest = leftover(field, found, 1)
+    values, regions, notes = measured(
+        field, compact, ruler, "particle", "bright compact bodies", rest=rest
+    )
     if not bright:
         return values, regions, notes
     note = "outlined as particles: grey alone does not tell a loose body from an embedded one"
-    group = _group(field, bright, ruler, "inclusion", "bright bodies", note)
+    group = _group(field, bright, ruler, "inclusion", "bright bodies", note, rest)
     return values + group.all(), regions, notes
 
 
@@ -61,11 +72,20 @@ def is_compact(body: Body, ruler: Ruler) -> bool:
 
 
 def measured(
-    field: Field, bodies: Sequence[Body], ruler: Ruler, feature: str, seen: str, note: str = ""
+    field: Field,
+    bodies: Sequence[Body],
+    ruler: Ruler,
+    feature: str,
+    seen: str,
+    note: str = "",
+    rest: Array = _NOTHING,
 ) -> Part:
-    """Count, equivalent diameters, area fraction, number density, axis ratio and direction."""
+    """Count, equivalent diameters, area fraction, number density, axis ratio and direction.
+
+    `rest` are the areas of pieces that look alike and were outlined as no body.
+    """
     count = len(bodies)
-    values = _group(field, bodies, ruler, feature, seen, note).all()
+    values = _group(field, bodies, ruler, feature, seen, note, rest).all()
     said = []
     if count > MOST_REGIONS:
         said.append(f"{count} {feature}s were counted; the {MOST_REGIONS} largest are outlined")
@@ -77,13 +97,19 @@ def measured(
 
 
 def _group(
-    field: Field, bodies: Sequence[Body], ruler: Ruler, feature: str, seen: str, note: str
+    field: Field,
+    bodies: Sequence[Body],
+    ruler: Ruler,
+    feature: str,
+    seen: str,
+    note: str,
+    rest: Array,
 ) -> Group:
     notes = [note] if note else []
     if 0 < len(bodies) < _FEW:
         notes.append(f"few: {len(bodies)} only")
     coarse = f", on {field.scale} × {field.scale} pixel means" if field.scale > 1 else ""
-    return Group(field, list(bodies), ruler, feature, f"{seen}, {_BOUNDED}{coarse}", notes)
+    return Group(field, list(bodies), ruler, feature, f"{seen}, {_BOUNDED}{coarse}", notes, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,7 @@ class Group:
     feature: str
     seen: str
     notes: list[str]
+    rest: Array
 
     def all(self) -> list[Measurement]:
         values = [self.number("count", float(len(self.bodies)), None, f"number of {self.seen}")]
@@ -162,13 +189,16 @@ class Group:
         """What the edges' uncertainty makes of a statistic: all edges are off the same way.
 
         And what a body more or fewer makes of it: the smallest or the largest left out, the
-        largest aside where it is what is asked for.
+        largest aside where it is what is asked for; and what else looks like a body taken in.
         """
         of_edges = 0.5 * (pick(values + edges) - pick(np.maximum(values - edges, 0)))
+        missed = 2 * self.field.scale * np.sqrt(self.rest / math.pi)
+        missed = missed[missed > _AS_LARGE * np.median(values)]
+        of_rest = pick(np.concatenate([values, missed])) - pick(values)
         ordered = np.sort(values)
         if len(values) < 3 or pick(values) == ordered[-1]:
-            return of_edges
-        return math.hypot(of_edges, abs(pick(ordered[1:]) - pick(ordered[:-1])))
+            return math.hypot(of_edges, of_rest)
+        return math.hypot(of_edges, of_rest, pick(ordered[1:]) - pick(ordered[:-1]))
 
     def _resolution(self, values: Array, what: str) -> list[str]:
         notes = []
@@ -189,7 +219,7 @@ class Group:
         edges = sum(body.outline.perimeter * body.edge for body in self.bodies)
         # One body of middling size more or fewer.
         one = float(np.median([body.area for body in self.bodies])) if len(self.bodies) > 2 else 0
-        spread = math.hypot(edges, one) / field.area
+        spread = math.hypot(edges, one, float(self.rest.sum())) / field.area
         # A body is whole at this share of the places at which it could lie.
         weights = [
             1
