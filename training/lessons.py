@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from glassllava import prompt
-from glassllava.model.llava import Wording, additive
+from glassllava.model.llava import additive
+from glassllava.model.wording import Wording
 from training import telling
 from training.dataset import PARENTS
 

@@ -124,6 +124,17 @@ class Tower(PreTrainedModel):  # type: ignore[no-untyped-call]
         scores = self.scores(cells)[:, None].expand(-1, cells.shape[1], -1)
         return torch.cat((cells, scores), -1)
 
+    def likeness(self, pixel_values: Tensor) -> Tensor:
+        """What two pictures are alike by, (B, 864 + labels): texture, and the features seen.
+
+        The texture alone finds the other half of a micrograph better, the features what shows the
+        same thing in another; they weigh alike (decision 2026-11-28-figures).
+        """
+        cells = self.late(self.early(pixel_values))
+        texture = F.normalize(cells.mean(1), dim=-1)
+        seen = F.normalize(self.scores(cells).sigmoid(), dim=-1)
+        return torch.cat((texture, seen), -1)
+
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
         tokens = self.tokens(self.late(self.early(pixel_values)))
         return BaseModelOutputWithPooling(last_hidden_state=tokens, hidden_states=(tokens,))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from glassllava.model.llava import Wording
+from glassllava.model.wording import Wording
 from glassllava.model.tower import Tower
 from glassllava.sample import LEVELS
 from training import seeing
