@@ -7,6 +7,7 @@ done. Knows nothing of how rows are worked off (`runner`), found (`discovery`) o
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from glassllava.model.backend import Reply, VisionModel
     from glassllava.prompt import Enquiry
     from glassllava.sample import Sample
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +199,23 @@ class Night:
             return False
         if found is None:
             self.unchanged += 1
-        elif outcome.enquiry is not None:
-            self.asked += 1
-            self.ledger.keep(row.id, found, _evidence(outcome.enquiry), self.recipe.wanted)
+            return True
+        if outcome.enquiry is not None:
+            evidence, wanted = _evidence(outcome.enquiry), self.recipe.wanted
         else:
-            self.judged += 1
             assert row.interpretation is not None
             before = self.ledger.kept(row.interpretation)
-            self.ledger.keep(row.id, found, before.evidence, before.wanted)
+            evidence, wanted = before.evidence, before.wanted
+        try:
+            self.ledger.keep(row.id, found, evidence, wanted)
+        except ValueError as error:  # a number that is none: JSON has no word for it
+            _log.error("%s cannot be kept", row.path, exc_info=error)
+            self.ledger.fail(row.id, f"The record cannot be kept ({error})", runner.FAULT)
+            return False
+        if outcome.enquiry is not None:
+            self.asked += 1
+        else:
+            self.judged += 1
         return True
 
     def _judge_again(self, row: Row, micrograph: Micrograph, sample: Sample) -> Interpretation:

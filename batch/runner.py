@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from glassllava.prompt import Enquiry
 
 _log = logging.getLogger(__name__)
+#: What a person can do about a bug.
+FAULT = "This is a fault of GlassView: please report it with the log."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +153,5 @@ def _failed(row: Row, error: Exception) -> Outcome:
     return Outcome(
         row,
         reason=f"{type(error).__name__}: {error}",
-        remedy="This is a fault of GlassView: please report it with the log.",
+        remedy=FAULT,
     )

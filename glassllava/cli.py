@@ -160,5 +160,5 @@ def _each(args: argparse.Namespace, told: Any, fast: bool = False) -> int:
             print(text, end="\n\n" if len(args.image) > 1 else "\n")
     if args.json:
         shown: Any = documents[0] if len(documents) == 1 else documents
-        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        print(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
     return 1 if failed else 0

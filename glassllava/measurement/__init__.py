@@ -20,6 +20,9 @@ __all__ = ["MEASURING_VERSION", "Measurement", "Measurements", "Region", "measur
 #: Part of the `asked` fingerprint; raised when a figure may change.
 MEASURING_VERSION = 3
 _SMALLEST = 64  # px a side
+_LONGEST = 64  # times the shorter side: what is longer is a strip, with no field around anything
+#: Grey values beyond, or that differ by less: their squares leave what numbers hold.
+_LARGEST_GREY, _FINEST_GREY = 1e15, 1e-15
 
 
 def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) -> Measurements:
@@ -54,8 +57,20 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
         return Measurements(
             notes=(f"Under {_SMALLEST} pixels a side nothing is measured",),
         )
+    if max(specimen.shape) > _LONGEST * min(specimen.shape):
+        height, width = specimen.shape
+        return Measurements(
+            notes=(f"{width} × {height} pixels are a strip, not a field: nothing is measured",)
+        )
     if micrograph.bit_depth == 1:
         return Measurements(notes=("One bit a pixel is a mask or a fax: nothing is measured",))
+    if _beyond_numbers(specimen):
+        return Measurements(
+            notes=(
+                f"Grey values beyond {_LARGEST_GREY:g}, or within {_FINEST_GREY:g} of each other: "
+                "nothing is measured",
+            )
+        )
     ruler = Ruler.of(micrograph)
     field = regions.flatten(specimen, rows.start or 0)
     found = bodies.find(field)
@@ -80,6 +95,19 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
         regions=tuple(r for part in parts for r in part[1]),
         notes=tuple(notes),
     )
+
+
+def _beyond_numbers(specimen: np.ndarray[Any, Any]) -> bool:
+    import numpy as np
+
+    if specimen.dtype.kind != "f" and specimen.dtype.itemsize < 8:
+        return False
+    values = specimen.astype(np.float64).ravel()
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return False
+    low, high = float(values.min()), float(values.max())
+    return max(-low, high) > _LARGEST_GREY or 0 < high - low < _FINEST_GREY
 
 
 def _lines(

@@ -263,6 +263,31 @@ def test_one_odd_reply_fails_its_row_and_no_other(
     assert "Traceback" in caplog.text
 
 
+def test_a_number_that_is_none_fails_its_row_and_ends_no_night(
+    folder: Path, run: Path, write: Write, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import glassllava.measurement as measuring
+
+    write("a.tif", 1)
+    write("b.tif", 2)
+    write("c.tif", 3)
+    plain = measuring.measure
+
+    def measure(micrograph: Any, pixels: Any = None) -> Any:
+        found = plain(micrograph, pixels)
+        if micrograph.path.name != "b.tif":
+            return found
+        odd = measuring.Measurement("image_noise", float("nan"), "grey", None, "m", "artefact")
+        return measuring.Measurements((odd,), found.regions)
+
+    monkeypatch.setattr(measuring, "measure", measure)
+    result = _scan(folder, run, make_model())
+    assert (result.done, result.failed) == (2, 1)
+    (failure,) = result.failures
+    assert failure.path.endswith("b.tif")
+    assert "cannot be kept" in failure.reason
+
+
 def test_a_model_without_a_reply_fails_the_row_with_its_reason(
     folder: Path, run: Path, write: Write, make_model: Make
 ) -> None:
