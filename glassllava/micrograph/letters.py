@@ -48,8 +48,8 @@ def letters_of(ink: Array) -> Array:
     # Letters of one width and height, as a typewriter's, differ in how much of it is ink.
     shapes = np.stack([tall, wide, area])[:, numbers]
     middle = np.median(shapes, axis=1, keepdims=True)
-    same = np.abs(shapes - middle) <= np.maximum([[1], [1], [2]], [[0], [0], [_SAME]] * middle)
-    if same.all(axis=0).mean() > _REGULAR:
+    allowed = np.maximum(np.array([[1.0], [1.0], [2.0]]), np.array([[0], [0], [_SAME]]) * middle)
+    if (np.abs(shapes - middle) <= allowed).all(axis=0).mean() > _REGULAR:
         return nothing
     is_letter = np.zeros(count + 1, bool)
     is_letter[numbers + 1] = True
