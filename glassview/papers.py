@@ -7,38 +7,23 @@ whoever calls says how far things are, and asks whether to go on, through what i
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from glassllava.errors import BadInput, GlassError, LiteratureUnavailable
+from glassllava.errors import BadInput, LiteratureUnavailable
 from glassllava.literature import Literature, Passage
 from glassview.cards import DocumentCard, document_card, line
 from glassview.shelf import Added, Refused, Step, Wanted
 
 if TYPE_CHECKING:
+    from rag.adding import Outcome
+    from rag.library import Library
     from rag.manifest import DocumentRow
-    from rag.passages import Document, Entry
 
 #: Results of one free search: what a person reads, not what a prompt holds.
 MOST_FOUND = 20
-
-# The ids of passages hold the first digits of the hash of the file that they were cut from.
-_HASH_IN_ID = re.compile(r"^[a-z]+-([0-9a-f]{12,64}):")
-
-
-class Library(Literature, Protocol):
-    """What the desktop asks of a library besides searching (`rag.library.Library`)."""
-
-    def get(self, passage_id: str) -> Entry: ...
-
-    def documents(self) -> list[DocumentRow]: ...
-
-    def add(self, document: Document, progress: Any = None) -> tuple[int, int]: ...
-
-    def remove(self, key: str) -> int: ...
 
 
 class _Stopped(Exception):
@@ -66,13 +51,15 @@ def passage(library: Library, passage_id: str) -> Passage:
     return library.get(passage_id).passage
 
 
-def documents(library: Library) -> tuple[DocumentCard, ...]:
-    return tuple(document_card(row) for row in library.documents())
+def documents(library: Library) -> tuple[tuple[DocumentCard, ...], str]:
+    """What the library holds, and why nothing can be added to it; "" where something can."""
+    return tuple(document_card(row) for row in library.documents()), library.readonly
 
 
 def remove(library: Library, key: str) -> None:
     """Hide a document from every later search; what a run has pinned stays."""
     library.remove(key)
+    library.settle()
 
 
 def add(
@@ -84,50 +71,71 @@ def add(
     """Add files and folders, one document after the other; a file that fails stops no other.
 
     Where it is stopped, what was added stays, and the document at work is left out whole.
+
+    Raises
+    ------
+    BadInput : for a path that is not there.
     """
-    from rag import reading
+    from rag.adding import add_files
 
-    found = reading.find_documents(paths)
-    records = reading.read_bibliographies(found.bibliographies)
-    refused = [Refused(path.name, line(reason)) for path, reason in found.passed_over]
-    count = passages = unchanged = 0
-    total = len(found.files)
-
-    for number, path in enumerate(found.files, start=1):
-
-        def step(share: float, number: int = number, name: str = path.name) -> None:
-            if is_stopped():
-                raise _Stopped
-            say(Step(number, total, name, share))
-
-        try:
-            step(0.0)
-            document = reading.read_document(path, records)
-            step(0.1)
-            added, gone = library.add(document, _progress(step, len(document.entries)))
-        except _Stopped:
-            return Added(count, passages, unchanged, tuple(refused), was_stopped=True)
-        except GlassError as error:
-            refused.append(Refused(path.name, f"{error.what}. {error.remedy}".strip()))
-            if isinstance(error, LiteratureUnavailable):  # the next file would meet the same
-                return Added(count, passages, unchanged, tuple(refused), was_stopped=True)
-            continue
-        count += bool(added or gone)
-        unchanged += not (added or gone)
-        passages += added
-    return Added(count, passages, unchanged, tuple(refused))
+    watch = _Watch(say, is_stopped)
+    try:
+        addition = add_files(library, paths, watch=watch)
+    except _Stopped:
+        added = _added(watch.outcomes, (), was_stopped=True)
+    except LiteratureUnavailable as error:
+        why = Refused(watch.name, f"{error.what}. {error.remedy}".strip())
+        added = _added(watch.outcomes, (why,), was_stopped=True)
+    else:
+        passed = tuple(Refused(Path(path).name, line(why)) for path, why in addition.passed_over)
+        added = _added(addition.outcomes, passed)
+    library.settle()
+    return added
 
 
-def _progress(step: Callable[[float], None], total: int) -> Callable[[int], None]:
-    """Embedded passages, counted, as a share: reading is the first tenth of a document."""
-    done = 0
+class _Watch:
+    """Hears how far an addition is, and ends it between two batches where it is to stop."""
 
-    def more(count: int = 1) -> None:
-        nonlocal done
-        done += count
-        step(0.1 + 0.9 * min(1.0, done / max(1, total)))
+    def __init__(self, say: Callable[[Step], None], is_stopped: Callable[[], bool]) -> None:
+        self._say, self._is_stopped = say, is_stopped
+        self._number = self._total = self._passages = 0
+        self.name = ""
+        self.outcomes: list[Outcome] = []
 
-    return more
+    def file(self, number: int, total: int, path: Path) -> None:
+        self._number, self._total, self._passages = number + 1, total, 0
+        self.name = path.name
+        self._step()
+
+    def passages(self, count: int) -> None:
+        self._passages += count
+        self._step()
+
+    def done(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def _step(self) -> None:
+        if self._is_stopped():
+            raise _Stopped
+        self._say(Step(self._number, self._total, line(self.name), self._passages))
+
+
+def _added(
+    outcomes: Sequence[Outcome], refused: tuple[Refused, ...], *, was_stopped: bool = False
+) -> Added:
+    failed = tuple(
+        Refused(Path(each.path).name, f"{each.reason}. {each.remedy}".strip())
+        for each in outcomes
+        if each.what == "failed"
+    )
+    new = [each for each in outcomes if each.what in ("added", "replaced")]
+    return Added(
+        documents=len(new),
+        passages=sum(each.passages for each in new),
+        unchanged=sum(each.what in ("unchanged", "same", "moved") for each in outcomes),
+        refused=failed + refused,
+        was_stopped=was_stopped,
+    )
 
 
 # -- the paper itself --------------------------------------------------------------------------
@@ -151,7 +159,7 @@ def paper_of(library: Library, cited: Passage) -> Paper:
     ------
     BadInput : where the library no longer holds the document, or its file is gone.
     """
-    row = _document_of(library.documents(), cited)
+    row = _document_of(library, cited)
     if row is None or not row.path or cited.page is None:
         raise BadInput(
             "The library no longer holds this paper", remedy="Add its file again to see its page."
@@ -169,20 +177,19 @@ def paper_of(library: Library, cited: Passage) -> Paper:
     doubt = ""
     if now != row.sha256:
         doubt = "This file has changed since it was added: the page may not be the one cited."
-    elif (cut := _HASH_IN_ID.match(cited.id)) and not now.startswith(cut[1]):
+    elif library.key_of(cited.id) is None:
         doubt = "The passage was cited from an earlier version of this file."
     return Paper(path, cited.page, line(row.title), cited.text, doubt)
 
 
-def _document_of(rows: Sequence[DocumentRow], cited: Passage) -> DocumentRow | None:
-    """The document by the hash in the passage's id, or else by what its title page says."""
-    if cut := _HASH_IN_ID.match(cited.id):
-        for row in rows:
-            if row.sha256.startswith(cut[1]):
-                return row
+def _document_of(library: Library, cited: Passage) -> DocumentRow | None:
+    """The document that holds the passage, or else the version of it that is there now."""
+    rows = {row.key: row for row in library.documents()}
+    if (key := library.key_of(cited.id)) is not None:
+        return rows.get(key)
     if cited.doi:
-        return next((row for row in rows if row.doi == cited.doi), None)
-    return next((row for row in rows if row.path and row.title == cited.title), None)
+        return next((row for row in rows.values() if row.doi == cited.doi), None)
+    return next((row for row in rows.values() if row.path and row.title == cited.title), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,12 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far adding has come: file `number` of `total`; `share` of the file, 0 to 1."""
+    """How far adding has come: file `number` of `total`, and the passages of it that are in."""
 
     number: int
     total: int
     name: str
-    share: float = 0.0
+    passages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Held:
     cards: tuple[DocumentCard, ...] | None = None
     removed: tuple[DocumentCard, ...] = ()
     busy: frozenset[str] = frozenset()  # keys that are just being removed
+    readonly: str = ""  # why nothing can be added
     trouble: Trouble | None = None
 
 
@@ -149,11 +150,11 @@ class Shelf:
 
     # -- the documents -------------------------------------------------------------------------
 
-    def listed(self, cards: Sequence[DocumentCard]) -> None:
+    def listed(self, cards: Sequence[DocumentCard], readonly: str = "") -> None:
         """What the library holds now; what came back is no longer removed."""
         there = {card.key for card in cards}
         removed = tuple(card for card in self.held.removed if card.key not in there)
-        self.held = Held(tuple(cards), removed)
+        self.held = Held(tuple(cards), removed, readonly=readonly)
         self.on_change()
 
     def not_listed(self, trouble: Trouble) -> None:
@@ -163,7 +164,7 @@ class Shelf:
     def removing(self, key: str) -> DocumentCard | None:
         """The card of a document that is about to be removed; None where it may not be."""
         card = next((c for c in self.held.cards or () if c.key == key), None)
-        if card is None or not card.can_remove or key in self.held.busy:
+        if card is None or not card.can_remove or key in self.held.busy or self.held.readonly:
             return None
         self.held = replace(self.held, busy=self.held.busy | {key}, trouble=None)
         self.on_change()
@@ -194,7 +195,9 @@ def adding_words(adding: Adding) -> str:
     if adding.is_running:
         if adding.step is None:
             return "Looking for papers …"
-        return f"{adding.step.number} of {adding.step.total}: {adding.step.name}"
+        step = adding.step
+        passages = f", {_count(step.passages, 'passage')}" if step.passages else ""
+        return f"{step.number} of {step.total}: {step.name}{passages}"
     if adding.trouble is not None:
         return f"{adding.trouble.what}. {adding.trouble.remedy}".strip()
     result = adding.result
@@ -218,7 +221,7 @@ def adding_share(adding: Adding) -> float | None:
     step = adding.step
     if not adding.is_running or step is None or not step.total:
         return None
-    return min(1.0, (step.number - 1 + step.share) / step.total)
+    return (step.number - 1) / step.total
 
 
 def nothing_words(search: Search) -> str:

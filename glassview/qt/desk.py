@@ -16,7 +16,7 @@ from PySide6.QtGui import QDesktopServices
 
 from glassllava.literature import Passage
 from glassview import cards, papers
-from glassview.papers import Library, Paper
+from glassview.papers import Paper
 from glassview.qt.choosing import Choosing
 from glassview.qt.jobs import Jobs
 from glassview.qt.paper import PaperWindow
@@ -28,6 +28,7 @@ from glassview.shelf import Shelf, Wanted
 
 if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
+    from rag.library import Library
 
 #: The lanes that the desk needs: one for answers, one for papers on their way in, one for pages.
 LANES = {"library": 1, "papers": 1, "pages": 1}
@@ -142,7 +143,7 @@ class Desk:
             "library",
             "documents",
             lambda say: papers.documents(self._library()),
-            self.shelf.listed,
+            lambda told: self.shelf.listed(*told),
             self.shelf.not_listed,
         )
 
@@ -252,7 +253,7 @@ class Desk:
     def _put_shelf(self) -> None:
         """Put what changed: cards that stand there already are left alone."""
         shelf, before = self.shelf, self._put
-        can_add = not shelf.adding.is_running
+        can_add = not shelf.adding.is_running and not shelf.held.readonly
         self._put = (shelf.search, shelf.adding, (shelf.held, can_add))
         if before[0] != self._put[0]:
             found = shelf.search.found or ()

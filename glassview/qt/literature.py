@@ -245,11 +245,13 @@ class Literature(QWidget):
             column.addWidget(words(f"{trouble.what}. {trouble.remedy}".strip(), "failed"))
         elif held.cards is None:
             column.addWidget(words("Opening the library …", "quiet"))
+        if held.readonly:
+            column.addWidget(words(f"Nothing can be added: {held.readonly}.", "warning"))
         for card in held.removed:
-            self._add_document(DocumentFrame(card, is_removed=True, is_busy=not can_add))
+            self._add_document(DocumentFrame(card, is_removed=True, can_change=can_add))
         for card in held.cards or ():
-            is_busy = card.key in held.busy
-            self._add_document(DocumentFrame(card, is_removed=False, is_busy=is_busy))
+            can_change = not held.readonly and card.key not in held.busy
+            self._add_document(DocumentFrame(card, is_removed=False, can_change=can_change))
         # The old place makes sense only once the new cards have their heights.
         QTimer.singleShot(0, self.held, lambda: self.held.verticalScrollBar().setValue(kept))
 

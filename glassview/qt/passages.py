@@ -153,9 +153,7 @@ class DocumentFrame(QFrame):
     remove_asked = Signal(str)  # key
     undo_asked = Signal(str)
 
-    def __init__(
-        self, card: DocumentCard, *, is_removed: bool, is_busy: bool, can_undo: bool = True
-    ) -> None:
+    def __init__(self, card: DocumentCard, *, is_removed: bool, can_change: bool) -> None:
         super().__init__()
         layout = _frame(self)
         row = QHBoxLayout()
@@ -173,14 +171,13 @@ class DocumentFrame(QFrame):
         self.button: QPushButton | None = None
         if is_removed:
             self.button = link("Undo", "Adds the file again")
-            self.button.setEnabled(can_undo)
             self.button.clicked.connect(lambda: self.undo_asked.emit(card.key))
         elif card.can_remove:
             self.button = link(
-                "Removing …" if is_busy else "Remove",
+                "Remove",
                 "No later search finds it; a run that has pinned the library still does",
             )
-            self.button.setEnabled(not is_busy)
             self.button.clicked.connect(lambda: self.remove_asked.emit(card.key))
         if self.button is not None:
+            self.button.setEnabled(can_change)
             row.addWidget(self.button, 0, _TOP)

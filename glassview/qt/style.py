@@ -82,6 +82,7 @@ QPushButton[role="main"]:disabled {{
 QPushButton[role="link"] {{
     background: transparent; border: none; color: {ACCENT}; padding: 2px; text-align: left;
 }}
+QPushButton[role="link"]:disabled {{ color: {TONES["plain"]}; }}
 QPushButton[role="link"]:hover, QPushButton[role="link"]:focus {{ text-decoration: underline; }}
 QToolButton[role="flat"] {{ background: transparent; border-color: transparent; padding: 5px 7px; }}
 QToolButton[role="flat"]:hover {{ background: {RAISED}; }}

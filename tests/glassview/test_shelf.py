@@ -61,9 +61,11 @@ def test_one_lot_of_papers_at_a_time(a_shelf: Shelf) -> None:
     assert not a_shelf.begin_adding()
     assert shelf.adding_words(a_shelf.adding) == "Looking for papers …"
     assert shelf.adding_share(a_shelf.adding) is None
-    a_shelf.came_to(Step(2, 4, "b.pdf", 0.5))
+    a_shelf.came_to(Step(2, 4, "b.pdf"))
     assert shelf.adding_words(a_shelf.adding) == "2 of 4: b.pdf"
-    assert shelf.adding_share(a_shelf.adding) == pytest.approx(0.375)
+    a_shelf.came_to(Step(2, 4, "b.pdf", 32))
+    assert shelf.adding_words(a_shelf.adding) == "2 of 4: b.pdf, 32 passages"
+    assert shelf.adding_share(a_shelf.adding) == pytest.approx(0.25)
     a_shelf.forget_added()
     assert a_shelf.adding.is_running, "what runs is not forgotten"
     a_shelf.stopping()
@@ -113,6 +115,12 @@ def test_a_removal_that_fails_may_be_tried_again(a_shelf: Shelf) -> None:
     a_shelf.not_listed(Trouble("It is locked"))
     assert a_shelf.held.cards == (PAPER,)
     assert a_shelf.removing(PAPER.key) == PAPER
+
+
+def test_a_library_that_cannot_be_written_is_left_as_it_is(a_shelf: Shelf) -> None:
+    a_shelf.listed([PAPER], "the disk is read-only")
+    assert a_shelf.removing(PAPER.key) is None
+    assert a_shelf.held.cards == (PAPER,)
 
 
 def test_a_shelf_begins_empty() -> None:
