@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["open_library"]
 
 
-def open_library(folder: Path | None = None) -> Library:
+def open_library(folder: Path | str | None = None) -> Library:
     """The library in `folder`, made if it is not there, with the bundled primer in it.
 
     Raises

@@ -1,4 +1,4 @@
-"""`glassview library`: list, search, show, add and check, for people and for scripts."""
+"""`glassview library`: the literature, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from rag.judging import add_evaluate
+from rag.likeness import add_like
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rag.library import Library
 
 _EXAMPLES = """examples:
+  glassview library add ~/Zotero/storage library.bib
   glassview library search "bright ball at the origin of a broken tempered pane"
   glassview library search -k 3 --json "needles on stored float glass"
-  glassview library add notes.md
   glassview library show primer:25
 """
 
@@ -22,7 +25,7 @@ def add_commands(commands: Any) -> None:
     """Hang `library` and its sub-commands on the `glassview` command."""
     library = commands.add_parser(
         "library",
-        help="the literature: list, search, show, add, check",
+        help="the literature: add, list, search, like, show, remove, export, check, evaluate",
         description="The passages that GlassView knows and cites; it needs no network.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -39,12 +42,26 @@ def add_commands(commands: Any) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.add_argument(
-            "--library", metavar="FOLDER", help="another library than the one in your data folder"
+            "--library",
+            metavar="FOLDER|URL",
+            help="another library than the one in your data folder, or http(s)://HOST:PORT of a"
+            " group's Chroma server",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
         parser.set_defaults(run=run)
         return parser
 
+    add = command(
+        "add", _add, "add papers and notes, or bring them up to date", "add papers/ papers.bib"
+    )
+    add.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="folders, and files: PDF, Markdown, text, HTML, JATS XML; .bib, .ris and CSL .json"
+        " tell who wrote them",
+    )
+    add.add_argument("--ocr", action="store_true", help="read scanned pages, too (slow)")
     command("list", _list, "what the library holds", "list")
     search = command("search", _search, "find passages by meaning", 'search "dark square" -k 3')
     search.add_argument("query", metavar="QUERY", help="a question, or words of it")
@@ -54,11 +71,40 @@ def add_commands(commands: Any) -> None:
     search.add_argument("--material", default="", help='only passages on it, as "float glass"')
     search.add_argument("--process", default="", help='only passages on it, as "tempered"')
     search.add_argument("--year", default="", help="only passages of 2015, or of 2010-2020")
-    show = command("show", _show, "one passage with its sources and topics", "show primer:12")
-    show.add_argument("id", metavar="ID", help="a passage's id, as search prints it")
-    add = command("add", _add, "add Markdown or plain text files", "add notes.md report.txt")
-    add.add_argument("paths", nargs="+", metavar="FILE", help=".md or .txt, UTF-8, at most 8 MB")
+    show = command(
+        "show", _show, "a passage where it stands, or a document and its figures", "show primer:12"
+    )
+    show.add_argument("id", metavar="ID|KEY|PATH|DOI", help="as search and list print them")
+    remove = command(
+        "remove", _remove, "hide documents from every later search", 'remove "Old notes" --purge'
+    )
+    remove.add_argument(
+        "names", nargs="+", metavar="KEY|PATH|ID", help="a key, path, title, DOI or passage's id"
+    )
+    remove.add_argument(
+        "--purge",
+        action="store_true",
+        help="erase them and their figures, also for runs that keep to an earlier generation",
+    )
+    export = command(
+        "export", _export, "the passages, or the references", "export --format bibtex -o refs.bib"
+    )
+    export.add_argument(
+        "--format",
+        choices=("jsonl", "csv", "csl", "bibtex"),
+        default="jsonl",
+        help="jsonl, csv: a passage a line; csl, bibtex: a reference a document, as Zotero takes it"
+        " (default: jsonl)",
+    )
+    export.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     command("check", _check, "ask every passage for its own vector, and repair", "check")
+    command(
+        "keep",
+        _keep,
+        "become the keeper of a group's library, who alone changes it",
+        "keep --library http://127.0.0.1:8000",
+    )
+    add_like(command)
     add_evaluate(command)
 
 
@@ -75,35 +121,25 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 
 def _open(args: argparse.Namespace) -> Library:
-    from pathlib import Path
-
     from rag.opening import open_library
 
-    return open_library(Path(args.library) if args.library else None)
+    return open_library(args.library)
 
 
 def _list(args: argparse.Namespace) -> int:
+    from rag import printed
+
     with _open(args) as library:
         rows = library.documents()
-        generation = library.generation
-        folder = str(library.folder)
+        told = {"folder": str(library.folder), "generation": library.generation}
+        readonly = library.readonly
     if args.json:
-        import dataclasses
-
-        _print_json(
-            {
-                "folder": folder,
-                "generation": generation,
-                "documents": [dataclasses.asdict(row) for row in rows],
-            }
-        )
-        return 0
-    for row in rows:
-        checked = f", {row.with_sources} with checked sources" if row.with_sources else ""
-        print(f"{row.title}: {row.passages} passages{checked}")
-        if row.path:
-            print(f"    {row.path}")
-    print(f"generation {generation}, in {folder}")
+        _print_json(told | {"documents": [printed.document_json(row) for row in rows]})
+    else:
+        print(printed.listing(rows))
+        print(f"generation {told['generation']}, in {told['folder']}")
+        if readonly:
+            print(f"nothing can be added: {readonly}")
     return 0
 
 
@@ -116,57 +152,96 @@ def _search(args: argparse.Namespace) -> int:
     if args.json:
         _print_json({"query": args.query, "passages": [passage.to_json() for passage in found]})
         return 0
-    if not found:
-        print("No evidence found.")
-    for number, passage in enumerate(found, start=1):
-        print(f"[{number}] {passage.locator}   ({passage.id}, score {passage.score:.2f})")
-        print(_wrapped(passage.text))
-        print(_sources(passage.sources))
+    from rag import printed
+
+    print(printed.found(found) if found else "No evidence found.")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
+    from rag import printed, showing
+
     with _open(args) as library:
-        entry = library.get(args.id)
+        shown = showing.show(library, args.id)
     if args.json:
-        _print_json(
-            entry.passage.to_json()
-            | {"topics": list(entry.topics), "materials": list(entry.materials)}
-        )
-        return 0
-    print(entry.passage.locator)
-    print(_wrapped(entry.passage.text))
-    print(_sources(entry.passage.sources))
-    if entry.topics:
-        print(f"    topics: {', '.join(entry.topics)}")
-    if entry.materials:
-        print(f"    materials: {', '.join(entry.materials)}")
+        _print_json(showing.as_json(shown))
+    else:
+        print(printed.shown(shown))
     return 0
 
 
 def _add(args: argparse.Namespace) -> int:
+    import dataclasses
     from pathlib import Path
 
-    from rag.passages import read_text
+    from rag import printed
+    from rag.adding import add_files
+    from rag.progress import FileBar
 
-    documents = [read_text(Path(path)) for path in args.paths]  # all can be read, or none is added
-    told = []
-    with _open(args) as library:
-        from rag.progress import progress_bar
-
-        for document in documents:
-            with progress_bar(len(document.entries), document.title) as bar:
-                added, removed = library.add(document, bar.update)
-            told.append({"path": document.path, "added": added, "removed": removed})
+    with _open(args) as library, FileBar("add") as bar:
+        addition = add_files(library, [Path(path) for path in args.paths], ocr=args.ocr, watch=bar)
+        library.settle()
         generation = library.generation
     if args.json:
-        _print_json({"generation": generation, "added": told})
+        told = {
+            what: [dataclasses.asdict(outcome) for outcome in addition.of(*kinds)]
+            for what, kinds in printed.KINDS.items()
+        }
+        passed = [{"path": path, "reason": why} for path, why in addition.passed_over]
+        notes = list(addition.notes)
+        _print_json({"generation": generation, **told, "passed_over": passed, "notes": notes})
+    else:
+        print(printed.addition(addition))
+    return 1 if addition.of("failed") else 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from rag.removing import remove
+
+    with _open(args) as library:
+        removed = remove(library, args.names, purge=args.purge)
+        library.settle()
+        generation = library.generation
+    if args.json:
+        told = [{"key": item.key, "passages": item.passages} for item in removed]
+        _print_json({"generation": generation, "purged": args.purge, "removed": told})
         return 0
-    for item in told:
-        changed = item["added"] or item["removed"]
-        news = f"{item['added']} passages added, {item['removed']} replaced or gone"
-        print(f"{item['path']}: {news if changed else 'nothing new'}")
+    from rag.printed import plain
+
+    for item in removed:
+        done = "erased" if args.purge else "hidden from now on"
+        print(f"{plain(item.key)}: {item.passages} passages {done}")
     return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from rag.exporting import export
+
+    with _open(args) as library:
+        text = export(library, args.format)
+        count = len(library.documents())
+    if args.output:
+        _write(args.output, text)
+    if args.json:
+        _print_json({"format": args.format, "documents": count, "output": args.output or text})
+    elif not args.output:
+        print(text, end="")
+    return 0
+
+
+def _write(output: str | Path, text: str) -> None:
+    from pathlib import Path
+
+    from glassllava.errors import BadInput
+
+    try:
+        Path(output).write_text(text, "utf-8", newline="")
+    except OSError as error:
+        raise BadInput(
+            f"The export cannot be written ({error.strerror})",
+            where=output,
+            remedy="Name a file in a folder that exists and that you may write (-o FILE).",
+        ) from error
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -177,25 +252,31 @@ def _check(args: argparse.Namespace) -> int:
     if args.json:
         _print_json(dataclasses.asdict(result))
     else:
-        print(f"manifest: {'in order' if result.manifest_whole else 'DAMAGED'}")
-        print(f"passages asked for their own vector: {result.asked}, lost: {result.lost}")
-        print(f"index: {result.backend}{', built anew' if result.rebuilt else ''}")
+        from rag.printed import checked
+
+        print(checked(result))
     return 0 if result.manifest_whole else 2
 
 
-def _wrapped(text: str) -> str:
-    import textwrap
+def _keep(args: argparse.Namespace) -> int:
+    from glassllava.errors import BadInput
+    from rag.group import GroupLibrary
 
-    return "\n".join(
-        textwrap.fill(line, 96, initial_indent="    ", subsequent_indent="    ")
-        for line in text.splitlines()
-    )
+    with _open(args) as library:
+        if not isinstance(library, GroupLibrary):
+            raise BadInput(
+                "A folder's library is kept by whoever may write there",
+                where=library.folder,
+                remedy="Name a server: --library http://HOST:PORT.",
+            )
+        before = library.take_over()
+    if args.json:
+        _print_json({"kept_before_by": before})
+    else:
+        from rag.printed import plain
 
-
-def _sources(sources: tuple[str, ...]) -> str:
-    if not sources:
-        return "    sources: none checked"
-    return "\n".join(f"    source: {source}" for source in sources)
+        print(plain(f"you keep this library now{f'; before: {before}' if before else ''}"))
+    return 0
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -18,13 +18,17 @@ import numpy as np
 
 from glassllava.errors import BadInput, LiteratureUnavailable
 from rag import checking, passages, retrieval
+from rag import figures as published
 from rag.index import Index, IndexFailed
 from rag.manifest import DocumentRow, Manifest
 from rag.ownership import Ownership
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from glassllava.literature import Passage
     from rag.embedding import Embedder
+    from rag.figures import Alike, Eye
     from rag.holdings import Holdings
     from rag.plates import StoredFigure
     from rag.query import Where
@@ -90,6 +94,7 @@ class Library:
         self._index_tried = False
         self._why_exact = ""
         self._loaded: _Loaded | None = None
+        self._dirty = False  # changed, and not settled
 
     @property
     def generation(self) -> int:
@@ -118,14 +123,14 @@ class Library:
             at = loaded.holdings.generation if generation is None else generation
             count = max(retrieval.LEAST_CANDIDATES, limit * retrieval.OVERSAMPLING)
             alive = loaded.holdings.alive(at)
-            if where is None:
-                candidates = self._candidates(loaded, vector, count, at)
-            else:
-                alive &= where.mask([item.entry for item in loaded.holdings.passages])
-                nearest = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
-                candidates = [int(index) for index in nearest]
+            candidates = self._candidates(loaded, vector, count, at)
+        allowed = None
+        if where is not None:
+            allowed = alive & where.mask([item.entry for item in loaded.holdings.passages])
+            near = retrieval.exact(vector, loaded.holdings.vectors, allowed, count)
+            candidates += [int(index) for index in near]
         found = retrieval.rank(
-            query, vector, candidates, loaded.holdings, loaded.lexicon, alive, limit
+            query, vector, candidates, loaded.holdings, loaded.lexicon, alive, limit, allowed
         )
         entries = loaded.holdings.passages
         return tuple(
@@ -220,6 +225,20 @@ class Library:
         """The figures of the documents that the library holds now."""
         return tuple(item for item in self._manifest.figures() if item.removed is None)
 
+    def look_at_figures(
+        self, eye: Eye, progress: Callable[[int], None] | None = None
+    ) -> tuple[int, int]:
+        """Look at every figure that this eye has not seen; (looked at, not decodable)."""
+        return published.look_at_new(self._manifest, eye, progress)
+
+    def like(self, eye: Eye, picture: np.ndarray, limit: int) -> tuple[Alike, ...]:
+        """The figures most like a grey picture (H, W), best first, among those looked at."""
+        return published.alike(self._manifest, eye, picture, limit)
+
+    def picture(self, sha256: str) -> tuple[str, bytes] | None:
+        """The media type and the bytes of a figure's picture."""
+        return self._manifest.picture(sha256)
+
     @property
     def readonly(self) -> str:
         """Why nothing can be added; empty where something can."""
@@ -263,10 +282,13 @@ class Library:
                 except IndexFailed as error:
                     self._give_up(error)
                 rebuilt = self._index is not None and self._index.rebuilt
-            if rebuilt:
+            if self._index is not None and self._index.mended:
                 repaired = (*repaired, "the index was built anew")
             total = len(holdings.passages)
             return checking.Check(whole, total, lost, rebuilt, self.backend, repaired, altered)
+
+    def settle(self) -> None:
+        """Have what was added or removed reach everyone; a folder's own library has it at once."""
 
     def close(self) -> None:
         with self._lock:

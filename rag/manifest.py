@@ -8,20 +8,22 @@ process may write here: SQLite lets one in at a time. Knows nothing of Chroma or
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag import plates
+from rag import mirror, plates
 from rag.database import Database
 from rag.holdings import Holdings
 from rag.rows import PASSAGE, enter, insert, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from rag.holdings import StoredPassage
+    from rag.index.server import Row
     from rag.passages import Document
 
     Encode = Callable[[list[str]], np.ndarray]
@@ -261,10 +263,13 @@ class Manifest:
     def holdings(self) -> Holdings:
         """Everything, vectors included, read in one transaction."""
         with self._db.reading() as database:
-            generation = int(database.execute("SELECT generation FROM state").fetchone()[0])
-            rows = database.execute(
-                f"SELECT {PASSAGE}, p.vector FROM passages p ORDER BY p.row"  # noqa: S608
-            ).fetchall()
+            return self._held(database)
+
+    def _held(self, database: sqlite3.Connection) -> Holdings:
+        generation = int(database.execute("SELECT generation FROM state").fetchone()[0])
+        rows = database.execute(
+            f"SELECT {PASSAGE}, p.vector FROM passages p ORDER BY p.row"  # noqa: S608
+        ).fetchall()
         try:
             passages = tuple(stored(row) for row in rows)
             vectors = np.array([np.frombuffer(row[-1], "<f4") for row in rows], np.float32)
@@ -357,6 +362,23 @@ class Manifest:
         """Make SQLite's own indices anew from the rows."""
         with self._db.writing() as database:
             database.execute("REINDEX")
+
+    def copy(self) -> tuple[mirror.Copy, dict[int, dict[str, Any]], Holdings]:
+        """What another manifest needs to become this one, at one moment."""
+        with self._db.reading() as database:
+            copied, told = mirror.copy(database)
+            return copied, told, self._held(database)
+
+    def become(
+        self,
+        copied: mirror.Copy,
+        lives: Mapping[int, tuple[int, int | None]],
+        rows: Iterable[Row],
+    ) -> None:
+        """Hold what another manifest held, and nothing else; its figures are not handed over."""
+        with self._db.writing() as database:
+            mirror.take(database, copied, lives, rows)
+        self._db.fold_in()
 
     def _alive_rows(self, key: str) -> dict[str, int]:
         rows = self._db.rows(

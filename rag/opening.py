@@ -6,37 +6,63 @@ folders; what a library is stands in `rag.library`.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glassllava.errors import LiteratureUnavailable
+from glassllava.settings import load, user_data_dir
 from rag.embedding import shared_embedder
 from rag.library import Library
 from rag.manifest import FILE
+from rag.server import LibrarySettings, address_of, is_address, token_for
+
+if TYPE_CHECKING:
+    from rag.server import Address
 
 
-def open_library(folder: Path | None = None) -> Library:
-    """The library in `folder` (default: the person's data folder), the primer in it and current.
+def open_library(folder: Path | str | None = None) -> Library:
+    """The library in `folder`, or at a server's address, the primer in it and current.
+
+    By default the one of the settings ([library] place), else that in the person's data folder.
 
     Raises
     ------
-    LiteratureUnavailable : where the folder cannot be made, read or written, or is damaged.
+    LiteratureUnavailable : where the folder cannot be made, read or written, or is damaged;
+        for a server that is not there, or not allowed.
     MissingPart : where the embedder is not installed.
     """
-    if folder is None:
-        from glassllava.settings import user_data_dir
-
-        folder = user_data_dir() / "library"
-        _make(folder, parents=True)
+    settings = load().section("library", LibrarySettings)
+    place = str(folder or settings.place)
+    if is_address(place):
+        library: Library = _of_group(address_of(place, settings.hosts))
     else:
-        folder = Path(folder).expanduser().resolve()
-        _make(folder, parents=False)
-    library = Library(folder, shared_embedder())
+        library = Library(_folder(place), shared_embedder())
     try:
         library.hold_primer()
     except BaseException:
         library.close()
         raise
     return library
+
+
+def _of_group(address: Address) -> Library:
+    from rag.group import GroupLibrary
+
+    token = token_for(address)
+    # The address in the folder's name: two servers are two copies.
+    mark = hashlib.sha256(address.url.encode()).hexdigest()[:8]
+    plain = re.sub(r"[^A-Za-z0-9.]", "-", f"{address.host}-{address.port}")
+    folder = user_data_dir() / "servers" / f"{plain}-{mark}"
+    _make(folder, parents=True)
+    return GroupLibrary(folder, shared_embedder(), address, token)
+
+
+def _folder(place: str) -> Path:
+    folder = Path(place).expanduser().resolve() if place else user_data_dir() / "library"
+    _make(folder, parents=not place)
+    return folder
 
 
 def _make(folder: Path, *, parents: bool) -> None:

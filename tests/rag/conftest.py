@@ -76,6 +76,14 @@ def loopback() -> Iterator[None]:
     _allowed["loopback"] = False
 
 
+@pytest.fixture(scope="module")
+def loopback_in_module(_no_network: None) -> Iterator[None]:
+    """The same for all tests of a file that shares one server."""
+    _allowed["loopback"] = True
+    yield
+    _allowed["loopback"] = False
+
+
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed library folder that holds the primer and a finished index; nobody changes it."""

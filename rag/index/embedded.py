@@ -1,4 +1,4 @@
-"""The index: a persistent Chroma collection, through llama-index. The only file that speaks either.
+"""A folder's own index: a persistent Chroma collection, through llama-index.
 
 It is a cache of the manifest and never the truth: Chroma has lost acknowledged batches without an
 error when two processes wrote, and keeps the old text of an id that is added again. So one owner
@@ -13,40 +13,31 @@ import hashlib
 import json
 import re
 import shutil
-import sqlite3
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from rag.holdings import Holdings, StoredPassage
-
-_MARK = "current.json"
-_COLLECTION = "passages"
-_BATCH = 1000  # Chroma takes at most 5,461
-_ASKED_AT_OPENING = 256
-
-
-#: What Chroma was seen to let through on damaged folders, its own errors aside. AttributeError is
-#: among them: its client stumbles over itself when the database cannot be opened.
-_RAISED = (
-    AttributeError,
-    ImportError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    sqlite3.Error,
+from rag.index.chroma import (
+    BATCH,
+    COLLECTION,
+    IndexFailed,
+    lost,
+    metadata,
+    nodes_of,
+    numbered,
+    same,
+    store_of,
+    translated,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-class IndexFailed(Exception):
-    """Chroma refused, or answered wrongly; the caller searches the manifest's vectors instead."""
+    import numpy as np
+
+    from rag.holdings import Holdings
+
+_MARK = "current.json"
+_ASKED_AT_OPENING = 256
 
 
 class Index:
@@ -59,7 +50,13 @@ class Index:
         self._collection: Any = None
         self._store: Any = None
         self._name = ""
+        self._was_there = any(folder.glob("chroma-*"))
         self.rebuilt = False
+
+    @property
+    def mended(self) -> bool:
+        """Whether one that was there could not be trusted, and was built anew."""
+        return self.rebuilt and self._was_there
 
     def open(self, holdings: Holdings) -> None:
         """Open what is there if it can be trusted, else build it anew.
@@ -89,7 +86,7 @@ class Index:
         with contextlib.suppress(IndexFailed):  # a damaged one may not even close
             self.close()
         name = f"chroma-{uuid.uuid4().hex[:12]}"
-        with _translated():
+        with translated():
             self._folder.mkdir(exist_ok=True)
             self._mark.unlink(missing_ok=True)
             self._attach(self._folder / name)
@@ -103,21 +100,23 @@ class Index:
 
     def sync(self, holdings: Holdings) -> None:
         """Bring the collection to the manifest: rows that came, went or changed, and no others."""
-        with _translated():
+        with translated():
             found = self._collection.get(include=["metadatas"])
             stored = dict(zip(found["ids"], found["metadatas"], strict=True))
-            wanted = {str(item.row): _metadata(holdings, i) for i, item in _numbered(holdings)}
+            wanted = {str(item.row): metadata(holdings, i) for i, item in numbered(holdings)}
             gone = [id_ for id_ in stored if id_ not in wanted]
             changed = [
                 index
-                for index, item in _numbered(holdings)
-                if not _same(stored.get(str(item.row)), wanted[str(item.row)])
+                for index, item in numbered(holdings)
+                if not same(stored.get(str(item.row)), wanted[str(item.row)])
             ]
-            if not gone and not changed:
+            if gone:
+                # Erased ones: deleted rows would leave their words in Chroma's files.
+                self.rebuild(holdings)
+                return
+            if not changed:
                 return
             self._mark.unlink()  # torn in between, the folder is not trusted again
-            for start in range(0, len(gone), _BATCH):
-                self._store.delete_nodes(gone[start : start + _BATCH])
             self._add(holdings, changed)
             self._write_mark()
 
@@ -131,7 +130,7 @@ class Index:
         ------
         IndexFailed : where Chroma does.
         """
-        with _translated():
+        with translated():
             from llama_index.core.vector_stores.types import (
                 FilterOperator,
                 MetadataFilter,
@@ -156,63 +155,34 @@ class Index:
 
     def lost(self, holdings: Holdings, most: int | None = None) -> list[int]:
         """Row numbers that do not find themselves by their own vector (`most`: asked, spread)."""
-        total = len(holdings.passages)
-        if most is None or total <= most:
-            asked = np.arange(total)
-        else:
-            asked = np.linspace(0, total - 1, most).astype(int)
-        missing = []
-        with _translated():
-            for start in range(0, len(asked), _BATCH):
-                part = asked[start : start + _BATCH]
-                answer = self._collection.query(
-                    query_embeddings=holdings.vectors[part], n_results=1, include=["distances"]
-                )
-                for index, ids, distances in zip(
-                    part, answer["ids"], answer["distances"], strict=True
-                ):
-                    row = holdings.passages[index].row
-                    # A twin with the same vector may answer in its place.
-                    if not ids or (ids[0] != str(row) and distances[0] > 1e-5):
-                        missing.append(row)
-        return missing
+        with translated():
+            return lost(self._collection, holdings, most)
 
     def close(self) -> None:
         if self._client is not None:
             client, self._client = self._client, None
             self._collection = self._store = None
-            with _translated():
+            with translated():
                 client.close()
             self._seal()
 
     def _attach(self, folder: Path) -> None:
-        with _translated():
+        with translated():
             import chromadb
-            from llama_index.vector_stores.chroma import ChromaVectorStore
 
             settings = chromadb.config.Settings(anonymized_telemetry=False)
             self._client = chromadb.PersistentClient(path=str(folder), settings=settings)
             self._collection = self._client.get_or_create_collection(
-                _COLLECTION,
+                COLLECTION,
                 embedding_function=None,  # the default one would download a model
                 configuration={"hnsw": {"space": "cosine"}},
             )
-            self._store = ChromaVectorStore(chroma_collection=self._collection)
+            self._store = store_of(self._collection)
 
     def _add(self, holdings: Holdings, indices: Any) -> None:
-        from llama_index.core.schema import TextNode
-
         indices = list(indices)
-        for start in range(0, len(indices), _BATCH):
-            nodes = [
-                TextNode(
-                    id_=str(holdings.passages[i].row),
-                    text=holdings.passages[i].entry.passage.text,
-                    embedding=holdings.vectors[i].tolist(),
-                    metadata=_metadata(holdings, i),
-                )
-                for i in indices[start : start + _BATCH]
-            ]
+        for start in range(0, len(indices), BATCH):
+            nodes = nodes_of(holdings, indices[start : start + BATCH], metadata)
             # add() would silently keep the old text of an id that exists.
             self._store.delete_nodes([node.node_id for node in nodes])
             self._store.add(nodes)
@@ -239,7 +209,7 @@ class Index:
 
     def _seal(self) -> None:
         """Note the graph files as they are now: Chroma writes them late, during queries too."""
-        with _translated():
+        with translated():
             if self._mark.is_file():  # else a write was torn, and the folder stays untrusted
                 self._write_mark()
 
@@ -253,40 +223,3 @@ def _graph_files(folder: Path) -> dict[str, str]:
                 file, "sha256"
             ).hexdigest()
     return found
-
-
-def _numbered(holdings: Holdings) -> enumerate[StoredPassage]:
-    return enumerate(holdings.passages)
-
-
-def _metadata(holdings: Holdings, index: int) -> dict[str, Any]:
-    item = holdings.passages[index]
-    vector = hashlib.sha256(holdings.vectors[index].tobytes()).hexdigest()[:16]
-    return {
-        "added": item.added,
-        "removed": int(holdings.removed[index]),
-        "digest": item.digest[:16],
-        "vector": vector,
-    }
-
-
-def _same(stored: dict[str, Any] | None, wanted: dict[str, Any]) -> bool:
-    return stored is not None and all(stored.get(key) == value for key, value in wanted.items())
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Whatever Chroma and llama-index raise, as one word.
-
-    Both let errors of the layers below through; Rust's panics reach Python as a BaseException.
-    """
-    try:
-        yield
-    except IndexFailed:
-        raise
-    except _RAISED as e:
-        raise IndexFailed(f"{type(e).__name__}: {e}") from e
-    except BaseException as e:
-        if type(e).__module__.split(".")[0] in ("chromadb", "pyo3_runtime"):
-            raise IndexFailed(f"{type(e).__name__}: {e}") from e
-        raise
