@@ -15,18 +15,17 @@ from batch.pdf import style
 from batch.pdf.document import Heading
 from batch.pdf.metadata import metadata
 from batch.pdf.parts import Marked, NoPicture, NumberDisc, PictureWithFindings, VerdictBox
+from batch.pdf.passages import passages
 from batch.pdf.tables import bare, ruled
 from batch.pictures import Picture
 from batch.report import Entry
 from glassllava.features import name_of
 from glassllava.interpretation import Finding, Interpretation
-from glassllava.literature import Passage
 from glassllava.measurement.quantities import Measurement, measured_in_words
 
 _PICTURE = (118 * mm, 92 * mm)
 _GAP = 5 * mm
 _MOST_MEASUREMENTS = 8
-_NEAREST = 2
 
 
 def micrograph_page(entry: Entry, number: int, picture: Picture | str) -> list[Flowable]:
@@ -67,7 +66,7 @@ def micrograph_page(entry: Entry, number: int, picture: Picture | str) -> list[F
         *why,
         *_findings(found, marked),
         *_words(found),
-        *_passages(found),
+        *passages(found),
         *_warnings(found),
     ]
     return story
@@ -220,42 +219,6 @@ def _words(found: Interpretation) -> list[Flowable]:
             style.paragraph(found.answer, style.BODY, 3000),
         ]
     return story
-
-
-def _passages(found: Interpretation) -> list[Flowable]:
-    """The passages that were cited, in their words; the rest of those given are named."""
-    if not found.passages:
-        return []
-    cited = {c.passage_id for c in found.citations}
-    cited |= {c.passage_id for finding in found.findings for c in finding.citations}
-    # Where nothing was cited, the nearest passages still tell the reader where to look.
-    quoted = cited or {passage.id for passage in found.passages[:_NEAREST]}
-    words = "Literature" if cited else "Literature given to the model, which cited none of it"
-    heading = style.paragraph(words, style.SECTION)
-    story: list[Flowable] = []
-    others = []
-    for number, passage in enumerate(found.passages, start=1):
-        if passage.id in quoted:
-            story.append(KeepTogether([*([] if story else [heading]), *_passage(number, passage)]))
-        else:
-            others.append(f"[{number}] {passage.locator}")
-    if others:
-        words = "Also given, not cited: " if cited else "Also given: "
-        story.append(style.paragraph(words + "; ".join(others), style.SMALL_QUIET))
-    return story
-
-
-def _passage(number: int, passage: Passage) -> list[Flowable]:
-    sources = "; ".join(passage.sources) if passage.sources else "none checked"
-    about = ", ".join(str(p) for p in (passage.authors, passage.year, passage.doi) if p)
-    return [
-        style.marked(f"<b>[{number}]</b> “{style.safe(passage.text, 700)}”", style.QUOTE),
-        style.paragraph(
-            f"{passage.locator}{f' ({about})' if about else ''}. Sources: {sources}",
-            style.SMALL_QUIET.clone("locator", leftIndent=10, spaceAfter=3),
-            400,
-        ),
-    ]
 
 
 def _warnings(found: Interpretation) -> list[Flowable]:
