@@ -19,6 +19,7 @@ _LONGEST_PASSAGE = 1400  # characters; a passage has at most 130 words
 _MOST_NAMED = 40
 _QUOTED = "#fbeaa6"
 _KINDS = {"caption": "figure caption", "abstract": "abstract"}
+_ASKED = style.SMALL_QUIET.clone("asked", spaceAfter=3)
 _INDENTED = style.SMALL_QUIET.clone("locator", leftIndent=10, spaceAfter=4)
 
 
@@ -33,7 +34,7 @@ def passages(found: Interpretation) -> list[Flowable]:
     words = words if found.passages else "Literature found, and not given to the model"
     head: list[Flowable] = [style.paragraph(words, style.SECTION)]
     if found.query:
-        head.append(style.paragraph(f"Looked up: {found.query}", style.SMALL_QUIET, 600))
+        head.append(style.paragraph(f"Looked up: {found.query}", _ASKED, 600))
     story: list[Flowable] = []
     quoting = f"{found.answer}\n{found.description}"
     for number, passage in enumerate(found.passages, start=1):
@@ -49,9 +50,11 @@ def passages(found: Interpretation) -> list[Flowable]:
         if passage.id not in shown
     ]
     story += _named("Also given, not cited: ", others)
-    left = [f"{each.locator} ({each.reason})" for each in found.left_out]
-    if left:
-        story += _named("Found, and not given to the model: ", left)
+    left: dict[str, dict[str, None]] = {}
+    for each in found.left_out:
+        left.setdefault(each.reason, {})[each.locator] = None
+    for reason, locators in left.items():
+        story += _named(f"Found, and not given to the model ({reason}): ", list(locators))
     return story
 
 
@@ -60,7 +63,7 @@ def _nothing(found: Interpretation) -> list[Flowable]:
         return []  # the context level tells no literature, and the page says the level
     return [
         style.paragraph("Literature", style.SECTION),
-        style.paragraph(f"Looked up: {found.query}", style.SMALL_QUIET, 600),
+        style.paragraph(f"Looked up: {found.query}", _ASKED, 600),
         style.paragraph("No evidence found: nothing in the library answers this.", style.BODY),
     ]
 

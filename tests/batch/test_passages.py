@@ -98,10 +98,10 @@ def test_where_nothing_is_cited_the_nearest_are_told_all_the_same(
 
 def test_what_was_left_out_is_named_with_its_reason(found: Interpretation, tmp_path: Path) -> None:
     reason = "the prompt holds 9 characters of literature"
-    out = (LeftOut("p:9", "On tin, p. 4", reason),)
-    words, _ = page_of(replace(found, left_out=out), tmp_path / "one.pdf")
-    assert f"Found, and not given to the model: On tin, p. 4 ({reason})" in words
-    none = replace(found, passages=(), citations=(), answer="A bubble.", left_out=out * 60)
+    out = tuple(LeftOut(f"p:{page}", f"On tin, p. {page}", reason) for page in range(4, 64))
+    words, _ = page_of(replace(found, left_out=(*out[:2], out[0])), tmp_path / "one.pdf")
+    assert f"Found, and not given to the model ({reason}): On tin, p. 4; On tin, p. 5 " in words
+    none = replace(found, passages=(), citations=(), answer="A bubble.", left_out=out)
     words, _ = page_of(none, tmp_path / "two.pdf")
     assert "Literature found, and not given to the model" in words
     assert "20 more in the record" in words
