@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,12 +38,16 @@ _GAP, _GAP_SHARE = 30.0, 0.5  # px, and of the length so far, that may lie betwe
 _COVERED = 0.7  # of a scratch that is seen
 _SHARE = 0.6  # of a connected line that its scratches make up, or it is a crack
 _BESIDE = 20.0  # px between the two flanks of one groove
+_OF_REST = 1.2  # what of a scratch was lost on drawn ones, over what was left in dark lines, k = 2
 _FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Scratch:
-    """One groove: the traces along it, by the parabola off = `bend`(along) from its middle."""
+    """One groove: the traces along it, by the parabola off = `bend`(along) from its middle.
+
+    `rest` is the length of dark lines that are no part of a scratch, its share of them, in px.
+    """
 
     traces: tuple[Trace, ...]
     middle: Array
@@ -54,6 +58,7 @@ class Scratch:
     sign: int
     aspect: float
     noise: float
+    rest: float = 0.0
 
     @cached_property
     def path(self) -> Array:
@@ -102,7 +107,25 @@ def find_scratches(
         if not any(_beside(run, other) for other in found):
             found.append(run)
     found = [run for run in found if not _along_the_frame(run)]
-    return sorted(found, key=lambda run: -run.length), left
+    return sorted(_with_rest(found, dark), key=lambda run: -run.length), left
+
+
+def _with_rest(found: Sequence[Scratch], dark: Sequence[Line]) -> list[Scratch]:
+    """The scratches, each with its share, by length, of what else runs in dark lines.
+
+    A groove that is crushed, or whose rows the scan has shifted, is seen as a line and is not
+    straight: it may be a scratch all the same.
+    """
+    claimed = {id(trace) for run in found for trace in run.traces}
+    rest = sum(
+        trace.arm.length(line.aspect)
+        for line in dark
+        if line.length >= _SHORTEST
+        for trace in line.traces
+        if id(trace) not in claimed
+    )
+    total = sum(run.length for run in found)
+    return [replace(run, rest=rest * run.length / total) for run in found]
 
 
 def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozenset[int], Scratch]]:
@@ -244,16 +267,22 @@ def measure_scratches(
     unseen = np.array([run.length * _unseen(run) for run in scratches])
     # An end is told to about two pixels, and a gap to half of itself, k = 2.
     parts = np.hypot(3.0, 0.5 * unseen)
-    total = float(np.hypot(np.sqrt((parts**2).sum()), 0.01 * lengths.sum()))
+    rest = _OF_REST * sum(run.rest for run in scratches)
+    total = math.hypot(float(np.sqrt((parts**2).sum())), 0.01 * float(lengths.sum()), rest)
     longest = float(np.hypot(parts[np.argmax(lengths)], 0.01 * lengths.max()))
     area = shape[0] * shape[1]
     how = f"of {seen}, along the parabola between their ends"
+    within = (
+        "uncertainty (k = 2) from the ends, the gaps and the bend and, as scratches of known "
+        f"length showed (GUM type B), {_OF_REST:g} times the length of other dark lines: crushed "
+        "or blurred parts of a scratch are seen as these"
+    )
     result += [
         ruler.measurement(
             "scratch_length_total",
             float(lengths.sum()),
             total,
-            f"total length {how}",
+            f"total length {how}; {within}",
             feature,
             note=note,
         ),
@@ -261,7 +290,8 @@ def measure_scratches(
             "scratch_length_max",
             float(lengths.max()),
             longest,
-            f"longest length {how}",
+            f"longest length {how}; uncertainty (k = 2) from the ends, the gaps and the bend: a "
+            "scratch that is broken where it was crushed counts as two",
             feature,
             note=note,
         ),
@@ -269,7 +299,7 @@ def measure_scratches(
             "scratch_length_density",
             float(lengths.sum()) / area,
             total / area,
-            f"total length {how}, over the area of the specimen without the databar",
+            f"total length {how}, over the area of the specimen without the databar; {within}",
             feature,
             power=-1,
             note=note,
