@@ -221,7 +221,7 @@ def _recipe(args: argparse.Namespace, settings: Settings) -> Recipe:
         recipe = replace(recipe, context=args.context)
     if args.model:
         recipe = replace(recipe, model=args.model)
-    if args.pixel_size:
+    if args.pixel_size is not None:
         typed_pixel_size(args.pixel_size)
         recipe = replace(recipe, scale=replace(recipe.scale, pixel_size=args.pixel_size))
     return recipe

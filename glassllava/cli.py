@@ -133,8 +133,8 @@ def _each(args: argparse.Namespace, told: Any, fast: bool = False) -> int:
     from glassllava.micrograph.reading import read_micrograph
     from glassllava.settings import load
 
-    size = typed_pixel_size(args.pixel_size) if args.pixel_size else None
-    length = typed_bar_length(args.bar_length) if args.bar_length else None
+    size = typed_pixel_size(args.pixel_size) if args.pixel_size is not None else None
+    length = typed_bar_length(args.bar_length) if args.bar_length is not None else None
     measuring = load(getattr(args, "settings", None)).section("measurement", MeasuringSettings)
     documents: list[dict[str, Any]] = []
     failed = 0

@@ -138,8 +138,8 @@ def ask(args: argparse.Namespace) -> int:
     micrograph = read_with_bar(
         args.image,
         args.page,
-        pixel_size=typed_pixel_size(args.pixel_size) if args.pixel_size else None,
-        bar_length_m=typed_bar_length(args.bar_length) if args.bar_length else None,
+        pixel_size=typed_pixel_size(args.pixel_size) if args.pixel_size is not None else None,
+        bar_length_m=typed_bar_length(args.bar_length) if args.bar_length is not None else None,
     )
     sample = read_sample(args.sample) if args.sample else Sample()
     settings = load(args.settings)

@@ -1,18 +1,18 @@
 """What a file's header hands to a vendor's reader, and what the reader hands back.
 
-Knows how vendors write numbers, lengths and dates, and which lengths can be a pixel of a
-micrograph at all. Knows nothing of TIFF (`reading`) and of any one vendor (`vendors`).
+Knows how vendors write dates, and which lengths can be a pixel of a micrograph at all. Knows
+nothing of numbers (`quantities`), of TIFF (`reading`) and of any one vendor (`vendors`).
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from glassllava.errors import BadInput
+from glassllava.micrograph.quantities import metres, quantity
 from glassllava.micrograph.record import (
     BeamSettings,
     Databar,
@@ -37,25 +37,6 @@ LARGEST_PIXEL_M = 1e-3
 #: A databar under the image is at most this share of it.
 MOST_DATABAR = 0.35
 _LONGEST_PIXEL = 5.0  # times its width: a line scan is at most some times coarser down than across
-
-_METRES: Mapping[str, float] = {
-    "fm": 1e-15,
-    "pm": 1e-12,
-    "å": 1e-10,
-    "angstrom": 1e-10,
-    "nm": 1e-9,
-    "nanometer": 1e-9,
-    "nanometre": 1e-9,
-    "µm": 1e-6,  # micro sign; the Greek letter is folded into it
-    "um": 1e-6,
-    "micron": 1e-6,
-    "microns": 1e-6,
-    "micrometer": 1e-6,
-    "micrometre": 1e-6,
-    "mm": 1e-3,
-    "cm": 1e-2,
-    "m": 1.0,
-}
 
 #: Programs that save pictures anew, of any size; no microscope's own is among them.
 _EDITORS = (
@@ -84,11 +65,6 @@ _EDITORS = (
     "libvips",
 )
 _EDITOR = re.compile(rf"\b(?:{'|'.join(map(re.escape, _EDITORS))})\b", re.IGNORECASE)
-
-_NUMBER = re.compile(
-    r"\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,4})?)\s*(.*)"
-)
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def _nothing(offset: int, count: int) -> bytes:
@@ -168,8 +144,6 @@ def typed_pixel_size(text: str) -> PixelSize:
     BadInput : where it is no length, or none that a micrograph's pixel can have.
     """
     length, _, tolerance = text.replace("+/-", "±").replace("+-", "±").partition("±")
-    # A comma before three digits may part thousands: it is left, and the text is no length.
-    length = re.sub(r"(?<!\d)0,(?=\d)|(?<=\d),(?=\d{1,2}(?!\d)|\d{4})", _with_point, length)
     value, unit = quantity(length)
     unit = re.sub(r"\s*(?:/|per)\s*(?:px|pixel)$", "", unit)
     size = pixel_size(metres(value, unit), "typed", "typed by the person")
@@ -183,10 +157,6 @@ def typed_pixel_size(text: str) -> PixelSize:
             remedy='Write a number and its unit, for example "2.5 nm" or "0.1 um ± 1 %".',
         )
     return size
-
-
-def _with_point(comma: re.Match[str]) -> str:
-    return comma[0].replace(",", ".")
 
 
 def _tolerance(text: str, value_m: float, unit: str) -> float | None:
@@ -217,37 +187,6 @@ def typed_bar_length(text: str) -> float:
             remedy='Write a number and its unit, for example "20 um".',
         )
     return length
-
-
-def number(text: str | None) -> float | None:
-    """The finite number at the start of `text`, or None."""
-    return quantity(text)[0]
-
-
-def quantity(text: str | None) -> tuple[float | None, str]:
-    """Number and unit of a text like "55.82 nm"; (None, "") if it holds no finite number."""
-    if not text:
-        return None, ""
-    match = _NUMBER.match(text[:200])
-    if match is None:
-        return None, ""
-    value = float(match.group(1))
-    return (value, match.group(2).strip()) if math.isfinite(value) else (None, "")
-
-
-def metres(value: float | None, unit: str) -> float | None:
-    """`value` of a length in `unit` as metres; None for a unit that is no length."""
-    folded = _ESCAPED.sub(lambda hit: chr(int(hit.group(1), 16)), unit.strip().strip('"'))
-    # The Greek letter mu stands for the micro sign, the Angstrom sign for the letter.
-    folded = folded.replace("\u03bc", "\u00b5").replace("\u212b", "\u00c5").lower()
-    factor = _METRES.get(folded)
-    return None if factor is None or value is None else value * factor
-
-
-def scaled(text: str | None, units: Mapping[str, float]) -> float | None:
-    """The quantity in `text` times the factor of its unit; None for a unit not in `units`."""
-    value, unit = quantity(text)
-    return None if value is None or unit not in units else finite(value * units[unit])
 
 
 def pixel_size(
@@ -295,33 +234,6 @@ def said(text: str | None) -> str | None:
     """`text` without blanks, or None where the vendor left it empty."""
     text = (text or "").strip().strip("\x00")
     return text[:MAX_VALUE] or None
-
-
-def angle(value: float | None) -> float | None:
-    """Radians within one turn to either side; None for what is no angle of a stage or a scan."""
-    if value is None or not math.isfinite(value) or abs(value) > 2 * math.pi + 1e-6:
-        return None
-    turned = math.remainder(value, 2 * math.pi)
-    return 0.0 if abs(turned) < 1e-9 else turned
-
-
-def degrees(value: float | None) -> float | None:
-    """`value` degrees as an `angle`."""
-    return angle(None if value is None else math.radians(value))
-
-
-def positive(value: float | None) -> float | None:
-    """`value` if it is above zero: many programs write 0 for what they do not know."""
-    return finite(value) if value is not None and value > 0 else None
-
-
-def finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def whole(value: float | None) -> int | None:
-    """A count of frames or lines: a whole number from 1 to a million."""
-    return int(value) if value is not None and 1 <= value < 1e6 else None
 
 
 def resized(header: Header, columns: float | None, rows: float | None) -> str:

@@ -112,7 +112,8 @@ def test_bad_input_is_told_without_a_traceback(tmp_path, capsys, command):
         assert error["remedy"]
         assert "Traceback" not in told.err
     good = write.write_tiff(tmp_path / "a.tif", write.specimen())
-    assert main([command, str(good), "--pixel-size", "5 apples"]) == 2
+    for text in ("5 apples", "", "1,000 nm"):
+        assert main([command, str(good), "--pixel-size", text]) == 2
     assert "not the size of a pixel" in capsys.readouterr().err
 
 

@@ -7,7 +7,14 @@ length. Nothing in these tags says how large the image was: a resized one cannot
 
 from __future__ import annotations
 
-from glassllava.micrograph.header import Header, VendorReading, metres, pixel_size
+from glassllava.micrograph.header import (
+    Header,
+    VendorReading,
+    pixel_size,
+)
+from glassllava.micrograph.quantities import (
+    metres,
+)
 from glassllava.micrograph.record import Instrument
 
 _UNITS = (65003, 65004)

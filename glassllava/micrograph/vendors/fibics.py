@@ -13,14 +13,16 @@ from glassllava.micrograph.header import (
     ION,
     Header,
     VendorReading,
-    degrees,
-    metres,
-    number,
     pixel_size,
-    positive,
     resized,
     said,
     when,
+)
+from glassllava.micrograph.quantities import (
+    degrees,
+    metres,
+    number,
+    positive,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
 from glassllava.micrograph.texts import BadText, Leaf, elements, flat_xml

@@ -13,16 +13,18 @@ from collections.abc import Mapping
 from glassllava.micrograph.header import (
     Header,
     VendorReading,
+    pixel_size,
+    said,
+    strip,
+    when,
+)
+from glassllava.micrograph.quantities import (
     degrees,
     metres,
     number,
-    pixel_size,
     positive,
     quantity,
-    said,
     scaled,
-    strip,
-    when,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
 from glassllava.micrograph.texts import flat, sections

@@ -16,9 +16,11 @@ from glassllava.micrograph.header import (
     MAX_VALUE,
     Header,
     VendorReading,
+    pixel_size,
+)
+from glassllava.micrograph.quantities import (
     metres,
     number,
-    pixel_size,
 )
 from glassllava.micrograph.record import PASSED_ON, PixelSize
 from glassllava.micrograph.texts import MAX_TEXT

@@ -4,7 +4,7 @@ No real file was at hand: the keys are as public readers take them, of two gener
 write `$CM_FULL_SIZE`, `$$SM_MICRON_BAR` (px), `$$SM_MICRON_MARKER` ("10um") and `$$SM_WD` (mm);
 newer ones `$CM_IMAGE_SIZE`, `$CM_PIXEL_SIZE` ("12.5nm"), `$CM_FIELD_OF_VIEW` ("16.0µm 12.0µm") and
 `$SM_PNU_HEIGHT`, the rows of a databar that may stand under the image. The micro sign comes back
-in any shape, from Shift-JIS too. Dates stand in several orders: only the unmistakable is read.
+in many shapes (`_MICRO`). Dates stand in several orders: only the unmistakable is read.
 """
 
 from __future__ import annotations
@@ -17,20 +17,25 @@ from glassllava.micrograph.header import (
     MAX_VALUE,
     Header,
     VendorReading,
-    degrees,
-    metres,
-    number,
     pixel_size,
-    positive,
-    quantity,
     said,
     strip,
     when,
+)
+from glassllava.micrograph.quantities import (
+    degrees,
+    metres,
+    number,
+    positive,
+    quantity,
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
 
-_LENGTH = re.compile(r"(\d{1,12}(?:[.,]\d{0,12})?)\s*([^\s\d.,;]{0,4}m)\b")
+_BETWEEN = re.compile(r"(?<=m)[\s,;x×]+")
+#: What a micro sign comes back as: lost, as UTF-8, Shift-JIS or DOS text in another code page.
+_MICRO = re.compile(r"(?<=[0-9\s])(?:[?\ufffd\0\uff8aæ]|Âµ|Î¼|ƒÊ)(?=m$)")
+_THOUSANDS = re.compile(r"\s*\+?0*[1-9][0-9]*\.[0-9]{3}(?![0-9])")
 _STAGE = re.compile(r"(?:^|[,\s])T\s*=\s*(-?\d{1,4}(?:\.\d{0,6})?)", re.IGNORECASE)
 
 _PLACES = {
@@ -117,7 +122,9 @@ def parse(text: str) -> dict[str, str]:
 
 def _candidates(header: Header, entries: Mapping[str, str], name: str) -> tuple[PixelSize, ...]:
     found: list[PixelSize | None] = []
-    marker = _lengths(entries.get("SM_MICRON_MARKER"))
+    written = entries.get("SM_MICRON_MARKER")
+    # Three digits behind a point may be thousands in a marker, which has one or two that count.
+    marker = [] if _THOUSANDS.match(written or "") else _lengths(written)
     bar = positive(number(entries.get("SM_MICRON_BAR")))
     if marker and bar:
         origin = f"{name} $SM_MICRON_MARKER / $SM_MICRON_BAR"
@@ -133,16 +140,10 @@ def _candidates(header: Header, entries: Mapping[str, str], name: str) -> tuple[
 
 
 def _lengths(text: str | None) -> list[float]:
-    """Lengths in metres, of "10um" or "16.0µm 12.0µm"; a broken micro sign is still one."""
-    found = []
-    for digits, unit in _LENGTH.findall((text or "")[:200]):
-        prefix = unit[:-1]
-        # nm, mm and pm are plain letters: what is none of them was a micro sign.
-        folded = unit if (prefix.isascii() and prefix.isalpha()) or not prefix else "um"
-        value = metres(float(digits.replace(",", ".")), folded)
-        if value:
-            found.append(value)
-    return found
+    """Lengths in metres, of "10um" or "16.0µm 12.0µm"; none where one of them is no length."""
+    parts = _BETWEEN.split((text or "")[:200].strip())
+    found = [metres(*quantity(_MICRO.sub("µ", part))) for part in parts]
+    return [value for value in found if value] if all(found) else []
 
 
 def _millimetres(text: str | None) -> float | None:

@@ -20,9 +20,11 @@ from glassllava.micrograph.header import (
     VendorReading,
     is_plausible,
     pixel_size,
-    positive,
     said,
     saved_anew_by,
+)
+from glassllava.micrograph.quantities import (
+    positive,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from glassllava.micrograph.header import (
     Header,
     VendorReading,
-    metres,
-    number,
     pixel_size,
     said,
+)
+from glassllava.micrograph.quantities import (
+    metres,
+    number,
 )
 from glassllava.micrograph.record import Instrument, PixelSize
 from glassllava.micrograph.texts import BadText, elements

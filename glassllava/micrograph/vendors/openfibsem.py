@@ -18,9 +18,11 @@ from glassllava.micrograph.header import (
     Header,
     VendorReading,
     pixel_size,
-    positive,
     said,
     when,
+)
+from glassllava.micrograph.quantities import (
+    positive,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
 from glassllava.micrograph.texts import BadText, flat_json, json_number, plain_json

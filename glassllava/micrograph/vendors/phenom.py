@@ -12,14 +12,16 @@ import math
 from glassllava.micrograph.header import (
     Header,
     VendorReading,
+    pixel_size,
+    said,
+    strip,
+)
+from glassllava.micrograph.quantities import (
     angle,
     metres,
     number,
-    pixel_size,
     positive,
-    said,
     scaled,
-    strip,
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument

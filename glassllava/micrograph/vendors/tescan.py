@@ -19,13 +19,15 @@ from glassllava.micrograph.header import (
     ION,
     Header,
     VendorReading,
-    degrees,
-    number,
     pixel_size,
-    positive,
     said,
     strip,
     when,
+)
+from glassllava.micrograph.quantities import (
+    degrees,
+    number,
+    positive,
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSizeSource

@@ -15,13 +15,15 @@ from glassllava.micrograph.header import (
     ION,
     Header,
     VendorReading,
-    angle,
-    number,
     pixel_size,
     resized,
     said,
     strip,
     when,
+)
+from glassllava.micrograph.quantities import (
+    angle,
+    number,
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Databar, Instrument, PixelSize

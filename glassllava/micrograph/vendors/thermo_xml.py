@@ -13,14 +13,16 @@ from glassllava.micrograph.header import (
     ION,
     Header,
     VendorReading,
-    angle,
-    metres,
-    number,
     pixel_size,
-    positive,
     resized,
     said,
     when,
+)
+from glassllava.micrograph.quantities import (
+    angle,
+    metres,
+    number,
+    positive,
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument

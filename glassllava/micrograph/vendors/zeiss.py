@@ -19,15 +19,17 @@ from glassllava.micrograph.header import (
     MAX_VALUE,
     Header,
     VendorReading,
+    pixel_size,
+    resized,
+    said,
+    when,
+)
+from glassllava.micrograph.quantities import (
     angle,
     metres,
     number,
-    pixel_size,
     quantity,
-    resized,
-    said,
     scaled,
-    when,
     whole,
 )
 from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize

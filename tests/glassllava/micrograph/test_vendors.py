@@ -20,10 +20,13 @@ from glassllava.micrograph import trust
 from glassllava.micrograph.header import (
     Header,
     VendorReading,
-    metres,
     pixel_size,
-    quantity,
+    typed_bar_length,
     typed_pixel_size,
+)
+from glassllava.micrograph.quantities import (
+    metres,
+    quantity,
 )
 from glassllava.micrograph.reading import read_micrograph
 from glassllava.micrograph.record import TRUST, PixelSize
@@ -395,7 +398,9 @@ def test_a_pixel_of_two_units_is_none():
 def test_commas_of_decimals_and_of_thousands():
     for text in ("2,5 nm", "0,0025 um", "0,250 nm"):
         assert typed_pixel_size(text).value_m < 1e-8
-    for text in ("1,000 nm", "12,500 nm"):
+    assert typed_pixel_size("2,5 nm ± 0,5 %").uncertainty == pytest.approx(0.005)
+    assert typed_bar_length("1,5 um") == pytest.approx(1.5e-6)
+    for text in ("1,000 nm", "12,500 nm", "2.5 nm 3 nm", ""):
         with pytest.raises(BadInput, match="not the size of a pixel"):
             typed_pixel_size(text)
 
@@ -522,6 +527,8 @@ def test_numbers_as_vendors_write_them():
     assert quantity("nan") == (None, "")
     assert metres(2.0, "μm") == pytest.approx(2e-6)  # Greek mu
     assert metres(2.0, "furlong") is None
+    assert quantity("1000ｎm") == (1000.0, "nm")  # full width
+    assert quantity(r"2 \u00B5m") == (2.0, "µm")
 
 
 # --- hostile texts: never a crash, never a scale that no microscope has ------------------------
