@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import random
 import re
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 Box = tuple[float, float, float, float]
 
-_SUBJECTS = """glass melt surface fracture hackle mirror crystal pore bubble seed cord inclusion stone
-enamel frit fibre container furnace forehearth refractory spinel cristobalite devitrite
+_SUBJECTS = """glass melt surface fracture hackle mirror crystal pore bubble seed cord inclusion
+stone enamel frit fibre container furnace forehearth refractory spinel cristobalite devitrite
 wollastonite leach layer gel crack corrosion pit flaw foam vitreous ceramic residual
 phase droplet interface coating film substrate nucleus dendrite lath spherulite""".split()  # noqa: SIM905
 _ADJECTIVES = """small bright dark rounded angular faceted dendritic porous smooth rough annealed
@@ -82,6 +83,7 @@ class Style:
     justify: bool = True
     wide_abstract: bool = True
     metadata: bool = True
+    own_doi: bool = True
 
 
 class Sentences:
@@ -290,13 +292,16 @@ class Writer:
     def front(self, title: str, abstract: list[str]) -> None:
         """Title, authors, address, DOI, abstract; the latter over both columns if wide."""
         c, style = self._canvas, self.style
-        self.truth.title, self.truth.doi = title, f"10.5555/made.up.{self._seed}"
-        self.truth.authors = "Test Author, Other Tester"
+        names = "Test Author, Other Tester"
+        self.truth.title = title
         if style.metadata:
             c.setTitle(title)
-            c.setAuthor(self.truth.authors)
-        c.setFont("Helvetica", 7.5)
-        c.drawString(self._margin, self._height - 56, f"https://doi.org/{self.truth.doi}")
+            c.setAuthor(names)
+            self.truth.authors = names  # else they are not surely known
+        if style.own_doi:
+            self.truth.doi = f"10.5555/made.up.{self._seed}"
+            c.setFont("Helvetica", 7.5)
+            c.drawString(self._margin, self._height - 56, f"https://doi.org/{self.truth.doi}")
         font = self._names(True)
         inner = self._width - 2 * self._margin
         self._y = 80.0
@@ -306,7 +311,7 @@ class Writer:
             c.drawCentredString(self._width / 2, self._height - self._y, " ".join(line))
         self._y += 22
         c.setFont(self._names(False), 11)
-        c.drawCentredString(self._width / 2, self._height - self._y, self.truth.authors)
+        c.drawCentredString(self._width / 2, self._height - self._y, names)
         self._y += 14
         address = "Institute of Made-up Glass, Test Town (this is a synthetic test paper)"
         c.setFont(self._names(False), 8)
@@ -564,6 +569,86 @@ def write_rotated(path: Path, *, by_page: bool) -> None:
     canvas.drawString(80, 186, "Figure 1. A made-up micrograph on a turned page.")
     canvas.restoreState()
     canvas.save()
+
+
+def write_lines(path: Path, lines: list[str]) -> None:
+    """One page with these lines, and nothing else."""
+    canvas = Canvas(str(path), pagesize=A4)
+    canvas.setFont("Times-Roman", 10)
+    for number, line in enumerate(lines):
+        canvas.drawString(72, 700 - 12 * number, line)
+    canvas.save()
+
+
+def write_raw(path: Path, objects: list[bytes]) -> None:
+    """A PDF of these objects, numbered from 1; the first is its catalogue."""
+    told = bytearray(b"%PDF-1.7\n")
+    places = []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(told))
+        told += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    start = len(told)
+    told += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    told += b"".join(b"%010d 00000 n \n" % place for place in places)
+    told += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(objects) + 1,
+        start,
+    )
+    path.write_bytes(told)
+
+
+def stream(data: bytes, told: bytes = b"") -> bytes:
+    """A stream object, with more in its dictionary."""
+    return b"<< /Length %d %b >>\nstream\n%b\nendstream" % (len(data), told, data)
+
+
+_WORDS = b"BT /F1 12 Tf 72 700 Td (These are made-up words on glass, long enough.) Tj ET "
+_FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman >>"
+
+
+def _one_page(path: Path, resources: bytes, content: bytes, *more: bytes) -> None:
+    """A page whose objects 1 to 4 are the frame, 5 the content, 6 and on `more`."""
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << "
+    page += b"/Font << /F1 4 0 R >> %b >> >>" % resources
+    pages = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
+    catalogue = b"<< /Type /Catalog /Pages 2 0 R >>"
+    write_raw(path, [catalogue, pages, page, _FONT, content, *more])
+
+
+def write_form_bomb(path: Path, depth: int = 12) -> None:
+    """Forms that each draw the next ten times: ten to the `depth` pieces to draw."""
+    forms = []
+    for number in range(depth):
+        inner = b"/X Do " * 10 if number < depth - 1 else b"0 0 1 1 re f "
+        more = b"/Type /XObject /Subtype /Form /BBox [0 0 595 842] "
+        if number < depth - 1:
+            more += b"/Resources << /XObject << /X %d 0 R >> >>" % (7 + number)
+        forms.append(stream(inner, more))
+    _one_page(path, b"/XObject << /X 6 0 R >>", stream(_WORDS + b"/X Do " * 10), *forms)
+
+
+def write_content_bomb(path: Path, megabytes: int) -> None:
+    """A page whose content unfolds to this much from almost nothing."""
+    packer = zlib.compressobj(9)
+    packed = packer.compress(_WORDS)
+    for _ in range(megabytes):
+        packed += packer.compress(b" " * 1_000_000)
+    packed += packer.flush()
+    _one_page(path, b"", stream(packed, b"/Filter /FlateDecode"))
+
+
+def write_image_bomb(path: Path, side: int = 30_000) -> None:
+    """A page with words, and an image of side × side pixels from almost nothing."""
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(side * 10)) for _ in range(side // 10))
+    packed += packer.flush()
+    image = stream(
+        packed,
+        b"/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceGray"
+        b" /BitsPerComponent 8 /Filter /FlateDecode" % (side, side),
+    )
+    content = _WORDS + b"q 300 0 0 300 100 200 cm /X Do Q"
+    _one_page(path, b"/XObject << /X 6 0 R >>", stream(content), image)
 
 
 def write_long(path: Path, pages: int) -> None:

@@ -20,6 +20,6 @@ class PaperSettings:
 
     longest_pages: int = 3000
     page_seconds: int = 60
-    memory_mb: int = 3072
+    memory_mb: int = 2048
     largest_mb: int = 500
     pictures_mb: int = 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from rag.reading.objects import key_of
@@ -24,6 +25,7 @@ _LONGEST = 2400
 #: More pixels than this are not unfolded, whatever the file says.
 MOST_PIXELS = 60_000_000
 _MARGIN = 2.0
+_MOST_IMAGES = 2000
 
 
 class Camera:
@@ -114,7 +116,8 @@ def _encoded(image: Any, *, lossy: bool) -> tuple[str, int, int, bytes]:
 def _images(page: Any) -> list[Any]:
     import pypdfium2.raw as raw
 
-    return list(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=6))
+    found = page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=6)
+    return list(itertools.islice(found, _MOST_IMAGES))
 
 
 def _original(item: Any, wanted: set[str]) -> tuple[str, int, int, bytes] | None:
