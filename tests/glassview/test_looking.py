@@ -11,7 +11,6 @@ import tifffile
 from glassllava.errors import BadInput, UnreadableMicrograph
 from glassllava.sample import Sample
 from glassview import looking
-from tests import micrographs
 from tests import micrographs as write
 from tests import vendor_texts as built
 from tests.glassview.conftest import write_pores
@@ -52,7 +51,7 @@ def test_a_picture_keeps_the_stored_counts(pores: Path) -> None:
 def test_a_databar_in_the_pixels_is_found_later_and_leaves_the_contrast(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     plain = rng.normal(120, 6, (360, 512)).clip(0, 255).astype(np.uint8)
-    whole = micrographs.with_databar(plain, 40)
+    whole = write.with_databar(plain, 40)
     path = tmp_path / "bar.tif"
     tifffile.imwrite(path, whole)
     at_once, _ = looking.look(path, None, None)
