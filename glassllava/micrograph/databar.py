@@ -138,7 +138,7 @@ def _tall(rows: Array, height: int, caption: bool = False) -> int | None:
     if sampled.dtype.kind == "f":
         values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     span = float(values.max() - values.min())
-    if span <= 0:
+    if span <= _LEVELS * float(np.finfo(np.float32).tiny):  # one level, or what 32 bits blur
         return None
     # Exact levels first; then a little slack for bars that went through JPEG.
     found: list[tuple[float, int]] = []

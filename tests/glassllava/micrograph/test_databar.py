@@ -149,3 +149,8 @@ def test_real_bars_by_their_pixels(real_micrographs, name, bar):
         real_micrographs / name, with_hash=False, with_databar=False
     )
     assert is_right(reading.grey(micrograph), bar)
+
+
+def test_levels_too_fine_for_32_bits_show_no_bar():
+    fine = np.random.default_rng(1).random((200, 300)).astype(np.float32) * np.float32(1e-40)
+    assert databar.find(fine, len(fine)) is None
