@@ -120,8 +120,12 @@ def _lines(
     dark, bright = lines.find_lines(field, specimen, compact, ruler.aspect)
     straight, others = scratches.find_scratches(dark, bright, (height, width))
     bent, scanned = cracks.find_cracks(others, (height, width))
+    left_out = sum(line.length for line in others) - sum(line.length for line in bent)
+    grooves = sum(run.length for run in straight if run.sign < 0)
     return (
-        cracks.measure_cracks(bent, (height, width), field.top, ruler, scanned),
+        cracks.measure_cracks(
+            bent, (height, width), field.top, ruler, scanned, max(0.0, left_out), grooves
+        ),
         scratches.measure_scratches(straight, (height, width), field.top, ruler),
         layers.measure_layers(layers.find_layers(specimen, ruler.aspect, field.scale), ruler),
     )

@@ -136,7 +136,6 @@ def find_layers(specimen: Array, aspect: float = 1.0, scale: int = 1) -> list[La
         specimen = block_means(specimen, scale, scale)
     lying = find_borders(specimen)
     standing = find_borders(np.ascontiguousarray(specimen.T))
-    height, width = specimen.shape
     return max(
         _between(specimen, lying, scale, False, aspect),
         _between(specimen.T, standing, scale, True, aspect),

@@ -26,6 +26,7 @@ Array = np.ndarray[Any, Any]
 _SHORTEST_ARM = 12.0  # px: what is shorter and hangs on nothing is noise
 _LEAST_DIP = 2.0  # noise sigmas against the lower side, mean along an arm
 _LEAST_SHARE = 0.2  # of the depth against the other side
+_FOLD = 0.35  # of the depth: where both sides rise by so much more, two slopes meet
 _WIDE, _STUB = 8.0, 2.0  # px; a wide arm shorter than so many widths is a body, no line
 _LEAST_ALIGNED = 0.5  # of 1: less is no direction
 _TOUCHING = 1.0  # px between a bridge and what it ends on
@@ -217,9 +218,11 @@ def _traced(
             across = profiles.across(specimen, _full(arm.points, field.scale), sign, aspect)
             tried.append((arm, across))
     arms, seen = [], []
-    for (arm, across), wide, low, high in zip(
+    for (arm, across), wide, low, high, rise in zip(
         tried, *_dips([across for _, across in tried], sign), strict=True
     ):
+        if rise > _FOLD:
+            continue
         stub = wide > _WIDE and arm.length() * field.scale < _STUB * wide
         if low >= _LEAST_DIP * noise and low >= _LEAST_SHARE * high and not stub:
             arms.append(arm)
@@ -241,18 +244,26 @@ def _full(points: Array, scale: int) -> Array:
     return points * scale + (scale - 1) / 2
 
 
-def _dips(every: Sequence[Across], sign: int) -> tuple[list[float], list[float], list[float]]:
-    """How wide lines are, and how deep against their lower and their higher side.
+def _dips(
+    every: Sequence[Across], sign: int
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """How wide lines are, how deep against their lower and their higher side, and the lesser of
+    the rises beyond their sides.
 
-    All in the mean along each.
-
-    At the edge of a layer the first is nothing.
+    All in the mean along each. At the edge of a layer the lower depth is nothing; where two
+    slopes meet in a fold both sides rise on and on.
     """
     if not every:
-        return [], [], []
+        return [], [], [], []
     means = np.stack([across.means.mean(axis=0) for across in every])
-    width, left, right = Across(every[0].offsets, means).widths(sign)
-    return width.tolist(), np.minimum(left, right).tolist(), np.maximum(left, right).tolist()
+    profile = Across(every[0].offsets, means)
+    width, left, right = profile.widths(sign)
+    return (
+        width.tolist(),
+        np.minimum(left, right).tolist(),
+        np.maximum(left, right).tolist(),
+        profile.ground(sign)[1].min(axis=0).tolist(),
+    )
 
 
 def _is_scan(arm: Arm) -> bool:

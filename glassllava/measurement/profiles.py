@@ -49,24 +49,32 @@ class Across:
         )
         return width, left, right
 
-    def rises(self, sign: int) -> tuple[Array, Array]:
-        """By how much the level goes on to rise away from the line on the left and the right.
+    def ground(self, sign: int) -> tuple[Array, Array]:
+        """What lies beside the line: how much less deep it is against its lower side, as a share
+        of the depth against the other (k,); and by how much the level goes on to rise on the left
+        and the right (2, k), from beside the flank to some ten pixels farther, in shares of the
+        depth there.
 
-        Each from beside the flank to some ten pixels farther, in shares of the depth beside it:
-        about nothing beside a line in even ground; half and more in the fold of two slopes;
-        less than nothing where what rises beside the line is itself a narrow band.
+        In even ground 1, and nothing. A rise of half the depth on both sides is the fold of two
+        slopes; a fall on one, a narrow band of another level beside the line. The upper quarter
+        of the values tells a level: another line beside this one is no part of the ground.
         """
         values = self.means if sign < 0 else -self.means
-        width, left, right = self.widths(sign)
-        half = 0.5 * np.where(np.isnan(width), 4.0, width)[:, None]
-        depth = np.maximum(np.stack([left, right]), 1e-9)
-        rises = []
+        width = self.widths(sign)[0]
+        half = 0.5 * np.where(np.isnan(width), 4.0, width)
+        middle, last = len(self.offsets) // 2, len(self.offsets) - 1
+        bottom = values[:, middle - 1 : middle + 2].mean(axis=1)
+        depths, rises = [], []
         for side in (-1, 1):
-            at = side * self.offsets[None, :] - half
-            near = _mean(values, (at >= _NEAR[0]) & (at <= _NEAR[1]))
-            far = _mean(values, (at >= _FAR[0]) & (at <= _FAR[1]))
-            rises.append(far - near)
-        return rises[0] / depth[0], rises[1] / depth[1]
+            levels = []
+            for start, end in (_NEAR, _FAR):
+                away = np.rint((half[:, None] + np.arange(start, end, _STEP)) / _STEP).astype(int)
+                index = np.clip(middle + side * away, 0, last)
+                window = np.take_along_axis(values, index, axis=1)
+                levels.append(np.percentile(window, 75, axis=1))
+            depths.append(np.maximum(levels[0] - bottom, 1e-9))
+            rises.append((levels[1] - levels[0]) / depths[-1])
+        return np.minimum(*depths) / np.maximum(*depths), np.stack(rises)
 
     def _once(
         self, values: Array, start: float, share: float, shift: float
@@ -130,8 +138,8 @@ _UNRESOLVED = 0.72  # that softness and more: the flanks meet
 def across(specimen: Array, points: Array, sign: int, aspect: float = 1.0) -> Across:
     """Profiles of the grey values (H, W) across a line of `points` (n, 2), in its pixels.
 
-    `sign` is -1 for a dark line. `aspect` is how much farther it is from pixel to pixel down than across; offsets are in
-    pixels of the geometric mean.
+    `sign` is -1 for a dark line. `aspect` is how much farther it is from pixel to pixel down than
+    across; offsets are in pixels of the geometric mean.
     """
     places, normals = _places(points, aspect)
     offsets = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
