@@ -19,6 +19,7 @@ import numpy as np
 
 from glassllava.errors import BadInput
 from rag import retrieval
+from rag.subjects import strangeness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,28 +203,38 @@ def searches(
     lexicon: retrieval.Lexicon,
     embedder: Embedder,
     alive: np.ndarray,
+    allowed: np.ndarray,
 ) -> dict[str, Retriever]:
-    """BM25 alone, cosine alone and ours over the same passages; `alive` is (n,) bool.
+    """BM25 alone, cosine alone and ours, answering with the same passages.
 
-    BM25 alone reads what ours reads of a passage: its words and the names of its topics.
+    `alive` and `allowed` are (n,) bool: what is in the library, and what of it may answer. BM25
+    alone reads what ours reads of a passage: its words, its title, the names of its topics.
     """
+    allowed = alive & allowed
 
     def passages(indices: Sequence[int]) -> list[Passage]:
         return [holdings.passages[index].entry.passage for index in indices]
 
     def by_words(query: str, limit: int) -> list[Passage]:
-        found = lexicon.scores(query, alive)
-        return passages([int(i) for i in retrieval.best(found, alive, limit) if found[i] > 0])
+        found = lexicon.scores(query, allowed)
+        return passages([int(i) for i in retrieval.best(found, allowed, limit) if found[i] > 0])
 
     def by_meaning(query: str, limit: int) -> list[Passage]:
         vector = embedder.query(query)
-        return passages([int(i) for i in retrieval.exact(vector, holdings.vectors, alive, limit)])
+        return passages([int(i) for i in retrieval.exact(vector, holdings.vectors, allowed, limit)])
 
     def ours(query: str, limit: int) -> list[Passage]:
         vector = embedder.query(query)
         count = max(retrieval.LEAST_CANDIDATES, limit * retrieval.OVERSAMPLING)
-        near = [int(i) for i in retrieval.exact(vector, holdings.vectors, alive, count)]
-        found = retrieval.rank(query, vector, near, holdings, lexicon, alive, limit)
+        near = [
+            int(index)
+            for may in (alive, allowed)
+            for index in retrieval.exact(vector, holdings.vectors, may, count)
+        ]
+        strange = strangeness(embedder, vector)
+        found = retrieval.rank(
+            query, vector, near, holdings, lexicon, alive, limit, allowed, strangeness=strange
+        )
         return passages([index for index, _ in found])
 
     return {"BM25 alone": by_words, "dense alone": by_meaning, "ours": ours}

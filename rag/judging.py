@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rag.evaluation import Question, Retriever, Scores
     from rag.library import Library
 
+Among = Literal["primer", "papers", "all"]
 BUNDLED = Path(__file__).with_name("questions.toml")
 
 
@@ -41,13 +42,13 @@ def add_evaluate(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rag.evaluation import read_questions
     from rag import open_library
+    from rag.evaluation import read_questions
 
     path = Path(args.questions) if args.questions else BUNDLED
     questions = of_split(read_questions(path), args.split)
-    with open_library(Path(args.library) if args.library else None) as library:
-        ways = searches_of(library, primer_only=not args.questions)
+    with open_library(args.library) as library:
+        ways = searches_of(library, "primer" if not args.questions else "all")
     told = evaluate(questions, ways)
     if args.json:
         head = {"questions": str(path), "split": args.split}
@@ -66,25 +67,24 @@ def of_split(questions: Sequence[Question], split: str) -> tuple[Question, ...]:
     return chosen
 
 
-def searches_of(library: Library, *, primer_only: bool) -> dict[str, Retriever]:
-    """BM25 alone, dense alone and ours over what the library holds now."""
+def searches_of(library: Library, among: Among) -> dict[str, Retriever]:
+    """BM25 alone, dense alone and ours, as the library is now, answering from `among` alone."""
     from rag.embedding import shared_embedder
     from rag.evaluation import searches
+    from rag.lexicon import Lexicon
     from rag.manifest import Manifest
     from rag.passages import PRIMER_KEY
-    from rag.retrieval import Lexicon
 
     manifest = Manifest(library.folder)
     try:
         holdings = manifest.holdings()
     finally:
         manifest.close()
+    entries = [item.entry for item in holdings.passages]
+    primer = np.array([e.passage.id.startswith(f"{PRIMER_KEY}:") for e in entries], bool)
+    allowed = {"primer": primer, "papers": ~primer, "all": np.ones(len(entries), bool)}[among]
     alive = holdings.alive(holdings.generation)
-    if primer_only:
-        ids = [item.entry.passage.id for item in holdings.passages]
-        alive &= np.array([id_.startswith(f"{PRIMER_KEY}:") for id_ in ids], bool)
-    lexicon = Lexicon.of([item.entry for item in holdings.passages])
-    return searches(holdings, lexicon, shared_embedder(), alive)
+    return searches(holdings, Lexicon.of(entries), shared_embedder(), alive, allowed)
 
 
 def evaluate(questions: Sequence[Question], ways: Mapping[str, Retriever]) -> dict[str, Scores]:

@@ -22,6 +22,7 @@ from rag import figures as published
 from rag.index import Index, IndexFailed
 from rag.manifest import DocumentRow, Manifest
 from rag.ownership import Ownership
+from rag.subjects import strangeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +131,15 @@ class Library:
             near = retrieval.exact(vector, loaded.holdings.vectors, allowed, count)
             candidates += [int(index) for index in near]
         found = retrieval.rank(
-            query, vector, candidates, loaded.holdings, loaded.lexicon, alive, limit, allowed
+            query,
+            vector,
+            candidates,
+            loaded.holdings,
+            loaded.lexicon,
+            alive,
+            limit,
+            allowed,
+            strangeness=strangeness(self._embedder, vector),
         )
         entries = loaded.holdings.passages
         return tuple(

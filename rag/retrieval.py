@@ -7,17 +7,14 @@ the generation asked for, so that a pinned search answers alike however the libr
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from glassllava import features
 from glassllava.sample import Sample, understand
+from rag.lexicon import Lexicon, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +22,18 @@ if TYPE_CHECKING:
     from rag.holdings import Holdings
     from rag.passages import Entry
 
-#: Cosine plus _LEXICAL x words of the best passage, below which nothing is evidence. Set on the
-#: `tune` questions and 17 of other subjects: all of the first reach it, 19 of 24 of the second do
-#: not. Words such as "crack" or "glass" in another trade pass.
-FLOOR = 0.54
+#: Cosine plus _FLOOR_LEXICAL x words of the best passage, less the cosine with the nearest other
+#: subject, below which nothing is evidence. Set on the `tune` questions: 78 of the 79 that have an
+#: answer reach it, 26 of the 37 that have none do not. Without the subjects it were 16 of 37.
+FLOOR, _FLOOR_LEXICAL = 0.275, 0.4
 #: A passage that scores less than this part of the best one's is left out.
 _TAIL = 0.4
 #: What holding all of a question's weighty words adds to the cosine.
 _LEXICAL = 0.6
 #: Rocchio's feedback: so many of the best passages, at this weight, are added to the question.
 _FEEDBACK, _FEEDBACK_WEIGHT = 5, 0.5
+#: And so many of their telling words, which together weigh so much as the question's own.
+_FEEDBACK_WORDS, _FEEDBACK_WORDS_WEIGHT = 30, 1.0
 #: A passage about a material or a feature that the question names; about another material.
 _SAME_MATERIAL, _OTHER_MATERIAL, _SAME_FEATURE = 0.03, -0.06, 0.03
 #: Two passages whose vectors are this near say the same thing; the better one stands for both.
@@ -42,91 +41,6 @@ _TWINS = 0.97
 #: Candidates by meaning, and as many by words, for each passage wanted; and at least.
 OVERSAMPLING = 4
 LEAST_CANDIDATES = 40
-
-#: BM25's saturation and length normalisation (Robertson and Zaragoza 2009); not tuned.
-_K1, _B = 1.5, 0.75
-_SMALL_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an and are as at be by can did do does for from had has have how i if in is it its me my"
-        " no not of on or so than that the them then there these they this to us was we were what"
-        " when where which who why will with you your",
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """How often each passage holds each word; the names of its features and materials count too.
-
-    `counts` is (passages, words), sparse by column; `lengths` is (passages,) in words.
-    """
-
-    vocabulary: dict[str, int]
-    counts: sparse.csc_matrix
-    lengths: np.ndarray
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Lexicon:
-        vocabulary: dict[str, int] = {}
-        rows, columns, values = [], [], []
-        lengths = np.zeros(len(entries))
-        for row, entry in enumerate(entries):
-            words = _words(_told(entry))
-            lengths[row] = len(words)
-            for word, count in Counter(words).items():
-                rows.append(row)
-                columns.append(vocabulary.setdefault(word, len(vocabulary)))
-                values.append(count)
-        shape = (len(entries), len(vocabulary))
-        counts = sparse.csc_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)
-        return cls(vocabulary, counts, lengths)
-
-    def scores(self, query: str, alive: np.ndarray) -> np.ndarray:
-        """BM25 of each passage over the weight of all words asked, (n,); 0 where not alive.
-
-        A word that no passage holds weighs as the rarest would: a question of foreign words
-        scores little, whatever small words it has in common.
-        """
-        total = int(alive.sum())
-        found, asked = np.zeros(len(self.lengths)), 0.0
-        if not total:
-            return found
-        mean = max(float(self.lengths[alive].mean()), 1.0)
-        for word in _words(query):
-            held = np.empty(0, int)
-            if (column := self.vocabulary.get(word)) is not None:
-                part = slice(self.counts.indptr[column], self.counts.indptr[column + 1])
-                rows, counts = self.counts.indices[part], self.counts.data[part]
-                held, counts = rows[alive[rows]], counts[alive[rows]]
-            weight = float(np.log1p((total - len(held) + 0.5) / (len(held) + 0.5)))
-            asked += weight
-            if len(held):
-                room = _K1 * (1 - _B + _B * self.lengths[held] / mean)
-                found[held] += weight * counts * (_K1 + 1) / (counts + room)
-        return found / asked if asked else found
-
-
-def _told(entry: Entry) -> str:
-    named = [f"{features.name_of(key)} {_parent_name(key)}" for key in entry.topics]
-    return " ".join([entry.passage.text, *named, *entry.materials])
-
-
-def _parent_name(key: str) -> str:
-    return features.name_of(features.parent_of(key))
-
-
-def _words(text: str) -> list[str]:
-    found = re.findall(r"[^\W_]+", text.lower())
-    return [_stem(word) for word in found if word not in _SMALL_WORDS]
-
-
-def _stem(word: str) -> str:
-    # Crude and enough: Snowball's English stemmer scored no better on the questions to tune on.
-    for ending, instead in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            return word[: -len(ending)] + instead
-    return word
 
 
 def best(scores: np.ndarray, alive: np.ndarray, count: int) -> np.ndarray:
@@ -150,28 +64,45 @@ def rank(
     lexicon: Lexicon,
     alive: np.ndarray,
     limit: int,
+    allowed: np.ndarray | None = None,
+    *,
+    strangeness: float = 0.0,
 ) -> list[tuple[int, float]]:
     """(index, score) of at most `limit` passages, best first, twins folded.
 
-    `nearest` are candidates by meaning; those by words are found here. Empty when no candidate
-    reaches the floor: no evidence is an answer.
+    `nearest` are candidates by meaning; those by words are found here. `allowed`, (n,) bool, says
+    which of what is alive may answer; None is all. `strangeness` is the question's nearness to
+    other subjects (`rag.subjects`). Whether there is evidence at all, and what words
+    belong to the question, is learned from all that is alive: a person's words are seldom those of
+    papers, and other passages, the primer's above all, hold both. Empty when the
+    evidence does not reach the floor: no evidence is an answer.
     """
     worded = lexicon.scores(query, alive)
     count = max(LEAST_CANDIDATES, limit * OVERSAMPLING)
-    by_words = [int(index) for index in best(worded, alive, count) if worded[index] > 0]
-    candidates = np.array(sorted({*nearest, *by_words}), int)
+    candidates = _joined(nearest, worded, alive, count)
     if not len(candidates):
         return []
-    vectors = holdings.vectors[candidates]
-    words = _LEXICAL * worded[candidates]
-    first = vectors @ vector + words
-    if first.max() < FLOOR:
+    cosines = holdings.vectors[candidates] @ vector
+    evidence = float(cosines.max()) + _FLOOR_LEXICAL * float(worded.max())
+    if evidence - strangeness < FLOOR:
         return []
+    first = cosines + _LEXICAL * worded[candidates]
+    first += _about(query, [holdings.passages[index].entry for index in candidates])
+    top = candidates[np.argsort(-first, kind="stable")[:_FEEDBACK]]
+    shares = 1 / np.log2(np.arange(2, len(top) + 2))
+    shares /= shares.sum()
+    towards = vector + _FEEDBACK_WEIGHT * shares @ holdings.vectors[top]
+    towards /= np.linalg.norm(towards)
+    may = alive
+    if allowed is not None:
+        # A word weighs by how rare it is among what may answer.
+        may = alive & allowed
+        worded = lexicon.scores(query, may)
+    worded += _FEEDBACK_WORDS_WEIGHT * lexicon.feedback(top, shares, _FEEDBACK_WORDS, alive)
+    candidates = _joined([index for index in nearest if may[index]], worded, may, count)
+    vectors = holdings.vectors[candidates]
     about = _about(query, [holdings.passages[index].entry for index in candidates])
-    order = np.argsort(-(first + about), kind="stable")[:_FEEDBACK]
-    weights = 1 / np.log2(np.arange(2, len(order) + 2))
-    towards = vector + _FEEDBACK_WEIGHT * (weights / weights.sum()) @ vectors[order]
-    scores = vectors @ (towards / np.linalg.norm(towards)) + words + about
+    scores = vectors @ towards + _LEXICAL * worded[candidates] + about
     kept: list[tuple[int, float]] = []
     for place in np.argsort(-scores, kind="stable"):
         index, score = int(candidates[place]), float(scores[place])
@@ -183,10 +114,16 @@ def rank(
     return kept
 
 
+def _joined(nearest: Sequence[int], worded: np.ndarray, may: np.ndarray, count: int) -> np.ndarray:
+    """Candidates by meaning and by words, in order of index."""
+    by_words = [int(index) for index in best(worded, may, count) if worded[index] > 0]
+    return np.array(sorted({*nearest, *by_words}), int)
+
+
 def _about(query: str, entries: Sequence[Entry]) -> np.ndarray:
     """What being about the materials and features that the question names adds to each score."""
     materials = understand(Sample(material=query), "basic").tokens.get("material", frozenset())
-    asked = set(_words(query))
+    asked = set(words_of(query))
     named = {key for key, words in _names() if words <= asked}
     added = np.zeros(len(entries))
     for place, entry in enumerate(entries):
@@ -203,4 +140,4 @@ def _about(query: str, entries: Sequence[Entry]) -> np.ndarray:
 def _names() -> tuple[tuple[str, frozenset[str]], ...]:
     """Each feature key with the words of its name."""
     keys = [*features.vocabulary(), *features.PARENTS]
-    return tuple((key, frozenset(_words(features.name_of(key)))) for key in keys)
+    return tuple((key, frozenset(words_of(features.name_of(key)))) for key in keys)
