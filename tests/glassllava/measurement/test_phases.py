@@ -146,3 +146,18 @@ def test_nothing_where_there_are_no_two_phases(field: Array) -> None:
 def test_an_even_and_a_broken_field_give_nothing() -> None:
     assert measure_phases(np.full(SHAPE, 7, np.uint8), Ruler())[0] == []
     assert measure_phases(np.full(SHAPE, np.nan), Ruler())[0] == []
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("amplitude", "period"), [(4, 40), (6, 16), (12, 40)])
+def test_hum_of_the_mains_is_no_phase(amplitude: float, period: float, turned: bool) -> None:
+    rows = np.arange(600)[:, None] + np.zeros((1, 640))
+    noise = np.random.default_rng(2).normal(0, 6, rows.shape)
+    field = 120 + amplitude * np.sin(2 * np.pi * rows / period) + noise
+    field = np.clip(np.rint(field), 0, 255).astype(np.uint8)
+    measured, _, notes = measure_phases(field.T if turned else field, Ruler())
+    assert measured == []
+    assert notes == [
+        f"Stripes along the {'columns' if turned else 'rows'}, as hum or the scan make them: "
+        "not measured as two phases"
+    ]
