@@ -149,7 +149,7 @@ def test_an_even_and_a_broken_field_give_nothing() -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize(("amplitude", "period"), [(4, 40), (6, 16), (12, 40)])
+@pytest.mark.parametrize(("amplitude", "period"), [(4, 40), (6, 16), (6, 40)])
 def test_hum_of_the_mains_is_no_phase(amplitude: float, period: float, turned: bool) -> None:
     rows = np.arange(600)[:, None] + np.zeros((1, 640))
     noise = np.random.default_rng(2).normal(0, 6, rows.shape)
