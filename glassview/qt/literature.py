@@ -30,6 +30,7 @@ from glassview.qt.strip import Strip
 from glassview.shelf import Adding, Held, Search, Wanted, nothing_words
 
 _VIEWS = (("given", "Given"), ("found", "Search"), ("held", "Library"))
+_BORDER = 2  # px: it shows where a drop goes
 _BOUNDS = (
     ("material", "Material", "float glass"),
     ("process", "Process", "tempered"),
@@ -64,10 +65,10 @@ class Literature(QWidget):
         self._views = QStackedWidget()
         self._followed = False  # a citation led here: there is a way back
         for page in (self.given, self.found, self.held):
-            page.column.setContentsMargins(16, 8, 16, 16)
+            page.column.setContentsMargins(16 - _BORDER, 8, 16 - _BORDER, 16)
             self._views.addWidget(page)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)  # the border that shows where a drop goes
+        layout.setContentsMargins(*4 * [_BORDER])
         layout.setSpacing(0)
         layout.addWidget(self._head())
         layout.addWidget(self._views, 1)
@@ -145,7 +146,7 @@ class Literature(QWidget):
         head = QWidget()
         head.setObjectName("page")
         layout = QVBoxLayout(head)
-        layout.setContentsMargins(16, 12, 16, 2)
+        layout.setContentsMargins(16 - _BORDER, 12, 16 - _BORDER, 4)
         layout.setSpacing(6)
         layout.addLayout(row)
         layout.addWidget(narrowing)

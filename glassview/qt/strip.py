@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -89,7 +89,7 @@ class Strip(QFrame):
         for file in refused:
             self._refused.addWidget(_file(file.name, file.reason))
         self._refused.addStretch(1)
-        self._fit()
+        QTimer.singleShot(0, self, self._fit)  # what was just added has no height before
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)

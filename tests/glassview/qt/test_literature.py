@@ -31,7 +31,8 @@ from glassview.cards import Piece
 from glassview.papers import Page
 from glassview.qt.cited import CitedText
 from glassview.qt.passages import DocumentFrame, PassageFrame
-from glassview.shelf import Added, Wanted
+from glassview.qt.strip import Strip
+from glassview.shelf import Added, Adding, Refused, Wanted
 from rag.library import Library
 from tests.glassview.conftest import PASSAGES, Shelf, scripted
 from tests.glassview.shelves import library, write_note
@@ -420,6 +421,22 @@ def test_closing_the_window_stops_what_is_being_added(
     desktop.window.close()
     with library(tmp_path / "library") as again:
         assert len(again.documents()) < 40
+
+
+def test_the_reasons_of_what_was_not_added_have_room(qtbot: QtBot) -> None:
+    strip = Strip()
+    qtbot.addWidget(strip)
+    strip.resize(340, 300)
+    strip.show()
+    few = Added(1, 2, refused=(Refused("torn.pdf", "It is torn. Copy it again, all of it."),))
+    strip.put(Adding(result=few))
+    (label,) = strip.refused.findChildren(QLabel)
+    qtbot.waitUntil(lambda: strip.refused.height() >= label.heightForWidth(280))
+    low = strip.refused.height()
+    strip.put(Adding(result=replace(few, refused=few.refused * 40)))
+    qtbot.waitUntil(lambda: low < strip.refused.height() < 200)
+    strip.put(Adding())
+    assert not strip.isVisible()
 
 
 # -- the paper itself --------------------------------------------------------------------------
