@@ -24,7 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("glassllava.cli", "metadata with the source of every value, databar, pages"),
     "measure": ("glassllava.cli", "calibrated measurements and regions; no model"),
     "model": ("glassllava.cli", "checkpoints and endpoints: list, show, verify, use"),
-    "library": ("rag.cli", "the literature: add, list, search, like, show, remove, export, check, evaluate"),
+    "library": (
+        "rag.cli",
+        "the literature: add, list, search, like, show, remove, export, check, evaluate",
+    ),
     "scan": ("batch.cli", "interpret every micrograph of a folder; resumes what was cut short"),
     "report": ("batch.cli", "the PDF again from a run, without the model"),
     "export": ("batch.cli", "tables of a run: csv, jsonl"),
