@@ -206,11 +206,11 @@ def _remove(args: argparse.Namespace) -> int:
         told = [{"key": item.key, "passages": item.passages} for item in removed]
         _print_json({"generation": generation, "purged": args.purge, "removed": told})
         return 0
-    from rag.printed import plain
+    from rag.printed import many, plain
 
     for item in removed:
         done = "erased" if args.purge else "hidden from now on"
-        print(f"{plain(item.key)}: {item.passages} passages {done}")
+        print(f"{plain(item.key)}: {many(item.passages, 'passage')} {done}")
     return 0
 
 

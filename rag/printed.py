@@ -47,11 +47,11 @@ def listing(rows: Sequence[DocumentRow]) -> str:
 
 def _listed(row: DocumentRow) -> Iterable[str]:
     who = ", ".join(filter(None, (_authors(row.authors), str(row.year) if row.year else "")))
-    held = [_many(row.passages, "passage")]
+    held = [many(row.passages, "passage")]
     if row.pages:
-        held.append(_many(row.pages, "page"))
+        held.append(many(row.pages, "page"))
     if row.figures:
-        held.append(_many(row.figures, "figure"))
+        held.append(many(row.figures, "figure"))
     if row.with_sources:
         held.append(f"{row.with_sources} with checked sources")
     yield plain(f"{row.title}{f' ({who})' if who else ''}: {', '.join(held)}")
@@ -65,7 +65,7 @@ def _authors(authors: str) -> str:
     return authors if len(authors) <= 60 else f"{authors[:57]}…"
 
 
-def _many(count: int, word: str) -> str:
+def many(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
@@ -151,11 +151,11 @@ def _outcome(outcome: Outcome) -> str:
         return f"{path}: the same bytes as {outcome.reason}"
     if outcome.what == "moved":
         return f"{path}: moved; its passages stay"
-    news = f"{_many(outcome.passages, 'passage')} added"
+    news = f"{many(outcome.passages, 'passage')} added"
     if outcome.gone:
         news += f", {outcome.gone} replaced or gone"
     if outcome.figures:
-        news += f", {_many(outcome.figures, 'figure')}"
+        news += f", {many(outcome.figures, 'figure')}"
     return "\n".join([f"{path}: {news}", *(f"    {note}" for note in outcome.notes)])
 
 

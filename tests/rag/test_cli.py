@@ -8,6 +8,7 @@ import json
 import pytest
 
 from glassllava.errors import BadInput
+from rag import passages
 from rag.cli import add_commands
 
 
@@ -52,16 +53,54 @@ def test_list_show_and_check(folder, capsys):
         run("show", "primer:999", "--library", folder)
 
 
-def test_add_is_all_or_nothing_and_incremental(folder, tmp_path, capsys):
-    text, pdf = tmp_path / "gasket.md", tmp_path / "paper.pdf"
+def test_add_tells_what_became_of_every_file(folder, tmp_path, capsys):
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    text, pdf = papers / "gasket.md", papers / "paper.pdf"
     text.write_text("# Gaskets\n\nZebra stripes come from the gasket.")
     pdf.write_bytes(b"%PDF-1.7")
-    with pytest.raises(BadInput, match="PDF"):
-        run("add", text, pdf, "--library", folder)
-    run("add", text, "--json", "--library", folder)
-    assert json.loads(capsys.readouterr().out)["added"][0]["added"] == 1
+    assert run("add", papers, "--json", "--library", folder) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [(item["path"], item["passages"]) for item in told["added"]] == [(str(text), 1)]
+    (failed,) = told["failed"]
+    assert failed["path"] == str(pdf)
+    assert failed["reason"]
+    pdf.unlink()
+    assert run("add", papers, "--library", folder) == 0
+    assert capsys.readouterr().out == "1 unchanged\n"
+
+    run("list", "--json", "--library", folder)
+    _, row = json.loads(capsys.readouterr().out)["documents"]
+    assert (row["title"], row["passages"], row["figures"], row["pages"]) == ("Gaskets", 1, 0, None)
+    assert run("export", "--format", "bibtex", "--library", folder) == 0
+    assert "title = {{Gaskets}}" in capsys.readouterr().out
+    assert run("remove", text, "--library", folder) == 0
+    assert "1 passage hidden" in capsys.readouterr().out
+    assert run("remove", text, "--purge", "--json", "--library", folder) == 0
+    assert json.loads(capsys.readouterr().out)["removed"][0]["passages"] == 1
+    with pytest.raises(BadInput, match="a part of GlassView"):
+        run("remove", "primer", "--library", folder)
+
+
+def test_an_export_goes_where_it_is_told(folder, tmp_path, capsys):
+    out = tmp_path / "all.jsonl"
+    run("export", "-o", out, "--library", folder)
+    assert capsys.readouterr().out == ""
+    assert len(out.read_text().splitlines()) == len(passages.primer().entries)
+    with pytest.raises(BadInput, match="cannot be written"):
+        run("export", "-o", tmp_path / "no" / "such" / "folder", "--library", folder)
+
+
+def test_no_word_of_a_paper_is_obeyed_by_a_terminal(folder, tmp_path, capsys):
+    text = tmp_path / "evil.md"
+    text.write_text("# Title \x1b[31m red\n\nWords \x1b]0;owned\x07 on zebra stripes and gaskets.")
     run("add", text, "--library", folder)
-    assert "nothing new" in capsys.readouterr().out
+    run("list", "--library", folder)
+    run("search", "zebra stripes and gaskets", "--library", folder)
+    run("show", text, "--library", folder)
+    told = capsys.readouterr().out
+    assert "zebra stripes" in told
+    assert not {sign for sign in told if not sign.isprintable()} - {"\n"}
 
 
 def test_help_shows_an_example(capsys):
