@@ -10,7 +10,8 @@ glass around them, particles brighter; a micrograph whose feature is painted the
 (the dark dust of some back-scattered views) is left out and counted. So is one in which bodies
 touch, overlap or lie outside the frame, so that the mask has not as many pieces as were painted:
 where one ends is then not known (tests draw touching bodies of known sizes). Developed on seeds 0
-to 199; figures are quoted of seeds 3000 to 3039, which were not looked at before. The scale is given with 1 % (k = 2).
+to 199; figures are quoted of seeds 3000 to 3039, which were not looked at before. The scale is
+given with 1 % (k = 2).
 """
 
 from __future__ import annotations

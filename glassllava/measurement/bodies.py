@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ _WIDEST_LINE, _THROUGH = 14.0, 0.05
 _LEAST_LOOP, _WITHIN, _LOOP = 20.0, 0.6, 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Body:
     """One body, in pixels of the field; pixel centres stand at whole numbers.
 
@@ -71,7 +72,7 @@ class Body:
     cut: bool
     clipped: float = 0.0
 
-    @property
+    @cached_property
     def diameter(self) -> float:
         return math.sqrt(4 * self.area / math.pi)
 
@@ -79,7 +80,7 @@ class Body:
     def sign(self) -> int:
         return self.outline.sign
 
-    @property
+    @cached_property
     def edge(self) -> float:
         """Uncertainty of where the outline stands, in px at k = 2; it is the same way for all.
 

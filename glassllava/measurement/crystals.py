@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from skimage import measure
 
 from glassllava.measurement.bodies import Body
 from glassllava.measurement.regions import Field
 from glassllava.measurement.ruler import Ruler
 from glassllava.measurement.sizes import Part, half_axes, measured
 
-# scikit-image states no types of its own.
-_approximate_polygon: Any = measure.approximate_polygon
+Array = np.ndarray[Any, Any]
 
 #: A disc needs nine corners to be followed to this share of its diameter, a hexagon six.
 _NEAR, _CORNERS = 0.03, 8
@@ -54,10 +52,33 @@ def is_crystal(body: Body, ruler: Ruler) -> bool:
 
 
 def corners(body: Body) -> int:
-    """Corners of the polygon that follows the outline to a share of the diameter."""
+    """Corners of the polygon that follows the outline to a share of the diameter.
+
+    By Ramer, Douglas and Peucker; one more than `_CORNERS` stands for all that are more.
+    """
     points = body.outline.points
     # From the point farthest from the middle, which is a corner if there are any.
     away = ((points - points.mean(axis=0)) ** 2).sum(axis=1)
     first = int(away.argmax())
     closed = np.concatenate([points[first:], points[: first + 1]])
-    return len(_approximate_polygon(closed, _NEAR * body.diameter)) - 1
+    near, count = _NEAR * body.diameter, 1
+    open_ = [(0, len(closed) - 1)]
+    while open_ and count <= _CORNERS:
+        start, end = open_.pop()
+        if end - start < 2:
+            continue
+        off = _distances(closed[start + 1 : end], closed[start], closed[end])
+        farthest = int(off.argmax())
+        if off[farthest] > near:
+            count += 1
+            open_ += [(start, start + 1 + farthest), (start + 1 + farthest, end)]
+    return count
+
+
+def _distances(points: Array, start: Array, end: Array) -> Array:
+    """Of points (n, 2) from the stretch between two others."""
+    along, away = end - start, points - start
+    long = float(along @ along)
+    part = np.clip(away @ along / long, 0, 1)[:, None] if long else np.zeros((len(points), 1))
+    off = away - part * along
+    return np.asarray(np.hypot(off[:, 0], off[:, 1]))

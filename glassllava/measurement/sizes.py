@@ -16,6 +16,7 @@ import numpy as np
 
 from glassllava.measurement.bodies import Body
 from glassllava.measurement.leftover import leftover
+from glassllava.measurement.outlines import following
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_AXIS_RATIO, MOST_REGIONS, Field, region
 from glassllava.measurement.ruler import Ruler
@@ -311,7 +312,7 @@ def half_axes(body: Body, aspect: float) -> tuple[float, float, float]:
     middle = body.outline.points.mean(axis=0)
     y = -(body.outline.points[:, 0] - middle[0]) * math.sqrt(aspect)  # upwards
     x = (body.outline.points[:, 1] - middle[1]) / math.sqrt(aspect)
-    y2, x2 = np.roll(y, -1), np.roll(x, -1)
+    y2, x2 = following(y), following(x)
     cross = x * y2 - x2 * y
     area = cross.sum() / 2
     if abs(area) < 1e-9:

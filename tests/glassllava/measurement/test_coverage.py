@@ -1,4 +1,7 @@
-"""The stated uncertainty holds the truth: on drawn bodies, easy ones and hard ones, without being so wide that it says nothing."""
+"""The stated uncertainty holds the truth, on easy bodies and on hard ones.
+
+And it is not so wide that it says nothing.
+"""
 
 from __future__ import annotations
 
