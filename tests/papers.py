@@ -518,6 +518,30 @@ STYLES = (
 )
 
 
+def drawn_style(seed: int) -> Style:
+    """A style whose every setting is drawn by chance, within what journals do."""
+    rng = random.Random(seed * 7919)
+    size = rng.choice([8.5, 9.0, 9.5, 10.0, 10.5, 11.0])
+    return Style(
+        columns=rng.choice([1, 2, 2, 2, 3]),
+        font=rng.choice(["Times", "Helvetica"]),
+        size=size,
+        leading=size * rng.uniform(1.12, 1.45),
+        gutter=rng.uniform(12, 28),
+        label=rng.choice(["mark", "bold"]),
+        caption_size=size * rng.choice([0.8, 0.85, 0.9, 1.0]),
+        captions_above=rng.random() < 0.25,
+        numbered=rng.random() < 0.6,
+        running_heads=rng.random() < 0.8,
+        logo=rng.random() < 0.3,
+        hyphenate=rng.random() < 0.8,
+        justify=rng.random() < 0.7,
+        wide_abstract=rng.random() < 0.6,
+        metadata=rng.random() < 0.6,
+        own_doi=rng.random() < 0.8,
+    )
+
+
 # Papers that are wrong in one way each
 
 

@@ -46,6 +46,11 @@ class Caption:
         )
 
 
+def is_label(text: str) -> bool:
+    """Whether a line begins as a caption may."""
+    return _LABEL.match(text) is not None
+
+
 def captions_of(sheet: Sheet, pictures: Sequence[Box], body: float) -> list[Caption]:
     """The captions of a page, in reading order; `pictures` are boxes of what may be a figure."""
     found: list[Caption] = []

@@ -129,9 +129,7 @@ def _gutter(pieces: Sequence[Line], width: float) -> float | None:
         return None
     best = [x for x, count in votes.items() if count >= 0.9 * most]
     # The lines that cross a strip must not outnumber those that face each other over it, by far.
-    ranked = sorted(
-        (sum(1 for p in pieces if p.left < x - 1 and p.right > x + 1), x) for x in sorted(best)
-    )
+    ranked = sorted((sum(1 for p in pieces if p.left < x < p.right), x) for x in sorted(best))
     fewest = ranked[0][0]
     clear = sorted(x for crossing, x in ranked if crossing == fewest)
     return _longest_run_middle(clear)
@@ -149,16 +147,23 @@ def _around(rows: list[Line], index: int, piece: Line) -> list[Line]:
     return found
 
 
-def _reach(rows: list[Line], index: int, piece: Line, *, leftwards: bool) -> tuple[float, int]:
-    """The width of the text on one side of the strip, `piece` nearest to it; and its pieces."""
-    left, right, count = piece.left, piece.right, 1
+def _reach(rows: Sequence[Line], index: int, piece: Line, *, leftwards: bool) -> tuple[float, int]:
+    """The width of the text on one side of the strip, `piece` nearest to it; and its pieces.
+
+    Lines of two columns seldom stand at one height: pieces above each other count as one.
+    """
+    spans = [(piece.left, piece.right)]
     for other in _around(rows, index, piece):
         if (leftwards and other.right <= piece.right) or (
             not leftwards and other.left >= piece.left
         ):
-            left, right = min(left, other.left), max(right, other.right)
-            count += 1
-    return right - left, count
+            spans.append((other.left, other.right))
+    spans.sort()
+    count, end = 0, -math.inf
+    for left, right in spans:
+        count += left >= end
+        end = max(end, right)
+    return end - spans[0][0], count
 
 
 def _longest_run_middle(places: list[int]) -> float:

@@ -1,7 +1,7 @@
 """Running heads, running feet and page numbers, taken off the pages.
 
 What returns at the same height on several pages, but for its digits, is furniture, and so are a
-number alone at the edge of a page and one small line far from all others there: in a short paper
+number alone at the edge of a page and one line far from all others there: in a short paper
 nothing returns.
 """
 
@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from rag.reading.captions import is_label
 from rag.reading.sheets import body_size
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def _is_furniture(sheet: Sheet, line: Line, places: list[tuple[int, float]]) -> 
 
 
 def _is_alone(sheet: Sheet, line: Line, body: float) -> bool:
-    """Whether a small line stands at the very edge, with nothing near above or below it."""
-    if line.size > 0.92 * body or len(line.text.split()) > 20:
+    """Whether a line, none larger than the text's, stands at the very edge and far from others."""
+    if line.size > 1.02 * body or len(line.text.split()) > 20 or is_label(line.text):
         return False
     others = [other for other in sheet.lines if abs(other.base - line.base) > 0.5 * line.size]
     if not others:
