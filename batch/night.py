@@ -289,7 +289,8 @@ def literature_of(
                 f"The library has grown since this run began (generation {at}, now {newest}): "
                 "the run keeps to its own; --refresh uses the new one"
             )
-        return library.pinned(at), str(at), close, notes
+        pinned = library.pinned(at)
+        return pinned, str(at), close, [*notes, *getattr(pinned, "notes", ())]
     except LiteratureUnavailable:
         close()
         raise

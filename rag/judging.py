@@ -10,8 +10,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +67,8 @@ def of_split(questions: Sequence[Question], split: str) -> tuple[Question, ...]:
 
 def searches_of(library: Library, among: Among) -> dict[str, Retriever]:
     """BM25 alone, dense alone and ours, as the library is now, answering from `among` alone."""
+    import numpy as np  # not before a question is asked: --help stays quick
+
     from rag.embedding import shared_embedder
     from rag.evaluation import searches
     from rag.lexicon import Lexicon
