@@ -77,3 +77,20 @@ def test_tilted_pixels_change_length_and_direction():
         np.hypot(across, down) * 1e-9, rel=0.02
     )
     assert found["scratch_orientation"].value == pytest.approx(-np.arctan2(down, across), abs=0.01)
+
+
+def test_a_crushed_part_of_a_scratch_is_in_the_uncertainty_of_its_length():
+    """One scratch is straight; the other strays like a crack, and may be a scratch or none."""
+    rng = np.random.default_rng(5)
+    path = straight((60, 60), 0.2, 420)
+    crushed = np.linspace(*straight((60, 200), 0.2, 420), 70)
+    crushed[:, 1] += ndimage.gaussian_filter1d(np.cumsum(rng.normal(0, 2.0, 70)), 1)
+    size = PixelSize(1e-8, "typed", "", uncertainty=0.0)
+    one, both = (
+        by_quantity(measure(record(picture, pixel_size=size), picture))["scratch_length_total"]
+        for picture in (drawn(with_lines(lines, 5)) for lines in ([path], [path, crushed]))
+    )
+    assert one.value == pytest.approx(420e-8, rel=0.03)
+    assert one.uncertainty < 0.05 * one.value
+    assert both.value + both.uncertainty >= 840e-8
+    assert "other dark lines" in both.method
