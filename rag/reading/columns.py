@@ -135,7 +135,7 @@ def _gutter(pieces: Sequence[Line], width: float) -> float | None:
     return _longest_run_middle(clear)
 
 
-def _around(rows: list[Line], index: int, piece: Line) -> list[Line]:
+def _around(rows: Sequence[Line], index: int, piece: Line) -> list[Line]:
     found = []
     for step in (-1, 1):
         place = index + step

@@ -61,14 +61,14 @@ def read_document(
     head, size = _head(path)
     form = _form(path, head)
     if form == "pdf":
-        from rag.reading import pdf
+        from rag.reading.pdf import read as read_pdf
 
         if settings is None:
             from glassllava.settings import load
 
             settings = load().section("papers", PaperSettings)
         sha256 = _hash_of(path, settings.largest_mb * 1_000_000)
-        read = pdf.read(path, settings, ocr=ocr, progress=progress)
+        read = read_pdf(path, settings, ocr=ocr, progress=progress)
         if _hash_of(path, settings.largest_mb * 1_000_000) != sha256:
             raise BadInput(
                 "The file changed while it was read",
@@ -87,16 +87,16 @@ def read_document(
 
 def _read(form: str, path: Path, data: bytes) -> Read:
     if form == "html":
-        from rag.reading import html
+        from rag.reading.html import read as read_html
 
-        return html.read(path, data)
+        return read_html(path, data)
     if form == "jats":
-        from rag.reading import jats
+        from rag.reading.jats import read as read_jats
 
-        return jats.read(path, data)
-    from rag.reading import text
+        return read_jats(path, data)
+    from rag.reading.text import read as read_text
 
-    return text.read(path, data)
+    return read_text(path, data)
 
 
 def _form(path: Path, head: bytes) -> str:

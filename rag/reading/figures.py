@@ -122,25 +122,25 @@ def _with_parts(
     prose: Sequence[Line],
 ) -> list[Match]:
     """Clusters that no caption claims join the figure beside them; the rest have no caption."""
-    grown = [[caption, cluster.box, list(cluster.images)] for caption, cluster in found]
+    grown = [(caption, Cluster(one.box, list(one.images))) for caption, one in found]
     again = True
     while again:
         again = False
         for cluster in list(left):
-            for figure in grown:
-                joint = union(figure[1], cluster.box)
-                near = max(_apart(figure[1], cluster.box)) <= _PARTS
-                others = [other[1] for other in grown if other is not figure]
+            for _caption, figure in grown:
+                joint = union(figure.box, cluster.box)
+                near = max(_apart(figure.box, cluster.box)) <= _PARTS
+                others = [other.box for _other, other in grown if other is not figure]
                 free = not any(_overlap(joint, box) > 0 for box in others) and not any(
                     _overlap(joint, line.box) > 0.3 * area(line.box) for line in (*captions, *prose)
                 )
-                if near and free and _aligned(figure[1], cluster.box):
-                    figure[1] = joint
-                    figure[2].extend(cluster.images)
+                if near and free and _aligned(figure.box, cluster.box):
+                    figure.box = joint
+                    figure.images.extend(cluster.images)
                     left.remove(cluster)
                     again = True
                     break
-    matches = [Match(box, tuple(images), caption) for caption, box, images in grown]
+    matches = [Match(figure.box, tuple(figure.images), caption) for caption, figure in grown]
     return matches + [Match(cluster.box, tuple(cluster.images), None) for cluster in left]
 
 

@@ -43,10 +43,11 @@ def lines_of_scan(page: Any, frame: Frame) -> list[Line]:
             cut_below = end < picture.shape[0] and (bottom + top) / 2 > end - _OVERLAP / 2
             if (cut_above and (line.bottom + line.top) / 2 < _OVERLAP / 2) or cut_below:
                 continue
-            box = tuple(edge / scale for edge in (line.left, top, line.right, bottom))
-            size = 0.8 * (box[3] - box[1])
-            base = box[3] - 0.2 * (box[3] - box[1])
-            found.append(Line(line.text, *box, base, round(size), False))
+            left, right = line.left / scale, line.right / scale
+            high, low = top / scale, bottom / scale
+            # Of a box around letters with ascenders and descenders.
+            size, base = 0.8 * (low - high), low - 0.2 * (low - high)
+            found.append(Line(line.text, left, high, right, low, base, round(size)))
         if end == picture.shape[0]:
             break
         start = end - _OVERLAP

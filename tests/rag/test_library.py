@@ -14,7 +14,7 @@ import pytest
 
 import rag
 from glassllava.errors import BadInput, LiteratureUnavailable
-from rag.passages import read_text
+from rag.reading import read_document as read_text
 
 QUESTIONS = ["needles on stored glass", "dark square in the image", "grain of a gold coating"]
 
