@@ -107,17 +107,20 @@ class _Watch:
         self.name = path.name
         self._step()
 
+    def pages(self, done: int, total: int) -> None:
+        self._step(f"page {done:,} of {total:,}")
+
     def passages(self, count: int) -> None:
         self._passages += count
-        self._step()
+        self._step(f"{self._passages:,} passage{'s' if self._passages > 1 else ''}")
 
     def done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 
-    def _step(self) -> None:
+    def _step(self, within: str = "") -> None:
         if self._is_stopped():
             raise _Stopped
-        self._say(Step(self._number, self._total, line(self.name), self._passages))
+        self._say(Step(self._number, self._total, line(self.name), within))
 
 
 def _added(
@@ -134,6 +137,9 @@ def _added(
         passages=sum(each.passages for each in new),
         unchanged=sum(each.what in ("unchanged", "same", "moved") for each in outcomes),
         refused=failed + refused,
+        notes=tuple(
+            Refused(Path(each.path).name, line(note)) for each in outcomes for note in each.notes
+        ),
         was_stopped=was_stopped,
     )
 
@@ -214,5 +220,12 @@ def show_page(path: Path, page: int, width: int, find: str) -> Page:
     """
     from rag import reading
 
-    shown = reading.show_page(path, page, width=width, find=find)
+    draw = getattr(reading, "show_page", None)
+    if draw is None:
+        raise BadInput(
+            "This GlassView cannot draw the pages of papers",
+            where=path,
+            remedy=f"Open page {page} of the file in another program.",
+        )
+    shown = draw(path, page, width=width, find=find)
     return Page(shown.picture.data, shown.pages, find, shown.boxes)

@@ -38,7 +38,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that was not added, and why."""
+    """A file that was not added, or not whole, and why."""
 
     name: str
     reason: str
@@ -52,17 +52,18 @@ class Added:
     passages: int = 0
     unchanged: int = 0
     refused: tuple[Refused, ...] = ()
+    notes: tuple[Refused, ...] = ()
     was_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far adding has come: file `number` of `total`, and the passages of it that are in."""
+    """How far adding has come: file `number` of `total`, and how far `within` it, in words."""
 
     number: int
     total: int
     name: str
-    passages: int = 0
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +197,8 @@ def adding_words(adding: Adding) -> str:
         if adding.step is None:
             return "Looking for papers …"
         step = adding.step
-        passages = f", {_count(step.passages, 'passage')}" if step.passages else ""
-        return f"{step.number} of {step.total}: {step.name}{passages}"
+        within = f", {step.within}" if step.within else ""
+        return f"{step.number} of {step.total}: {step.name}{within}"
     if adding.trouble is not None:
         return f"{adding.trouble.what}. {adding.trouble.remedy}".strip()
     result = adding.result

@@ -34,6 +34,8 @@ class Watch(Protocol):
 
     def file(self, number: int, total: int, path: Path) -> None: ...
 
+    def pages(self, done: int, total: int) -> None: ...
+
     def passages(self, count: int) -> None: ...
 
     def done(self, outcome: Outcome) -> None: ...
@@ -143,7 +145,9 @@ def _add(work: _Work, path: Path) -> Outcome:
     if own is not None and own.sha256 == sha256 and own.record == record and _current(work, own):
         return Outcome(str(path), "moved" if moved else "unchanged", key, own.title)
     try:
-        document = read_document(path, _records(work, path, record), ocr=work.ocr)
+        pages = work.watch.pages if work.watch else None
+        records = _records(work, path, record)
+        document = read_document(path, records, ocr=work.ocr, progress=pages)
     except (BadInput, MissingPart) as error:
         return _failed(path, error)
     record = _told(work.records.record_for(path, document.doi, document.title)) or record

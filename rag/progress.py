@@ -33,6 +33,9 @@ class FileBar:
         self._bar.set_description_str(plain(path.name)[:40], refresh=False)
         self._show()
 
+    def pages(self, done: int, total: int) -> None:
+        """A file is read in seconds: its passages, which take longer, are what is counted."""
+
     def passages(self, count: int) -> None:
         self._passages += count
         if not self._bar.disable:

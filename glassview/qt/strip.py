@@ -83,7 +83,8 @@ class Strip(QFrame):
             self.bar.setValue(round(share * _FINE))
         self.button.setText("Stop" if adding.is_running else "Close")
         self.button.setEnabled(not adding.is_stopping)
-        refused = adding.result.refused if adding.result else ()
+        result = adding.result
+        refused = (*result.refused, *result.notes) if result else ()
         self.refused.setVisible(bool(refused))
         emptied(self._refused)
         for file in refused:

@@ -15,7 +15,7 @@ from glassview import papers
 from glassview.shelf import Step, Wanted
 from rag.library import Library
 from tests.glassview.shelves import library, write_note
-from tests.papers import write_paper
+from tests.papers import write_long, write_paper
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_folder_is_added_and_each_failure_has_its_reason(held: Library, tmp_pa
     assert all(reason.strip() for reason in refused.values())
     assert [step.number for step in steps] == sorted(step.number for step in steps)
     assert {step.total for step in steps} == {3}
-    assert steps[-1].passages >= 1, "passages are counted while they come in"
+    assert "1 passage" in {step.within for step in steps}, "they are counted while they come in"
     again = add(held, folder)
     assert (again.documents, again.unchanged) == (0, 2)
 
@@ -71,6 +71,18 @@ def test_what_is_stopped_leaves_out_the_document_at_work_and_keeps_the_rest(
         assert [row.title for row in held.documents()] == ["first"]
         stopped.clear()
         assert papers.add(held, [folder], lambda step: None, never).documents == 2
+
+
+def test_a_long_paper_is_told_by_pages_and_stopped_between_them(
+    held: Library, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.pdf"
+    write_long(path, 30)
+    steps: list[Step] = []
+    added = papers.add(held, [path], steps.append, lambda: len(steps) > 3)
+    assert added.was_stopped
+    assert [step.within for step in steps] == ["", "page 1 of 30", "page 2 of 30", "page 3 of 30"]
+    assert held.documents() == []
 
 
 def test_a_library_that_fails_ends_the_adding_with_its_reason(

@@ -63,7 +63,7 @@ def test_one_lot_of_papers_at_a_time(a_shelf: Shelf) -> None:
     assert shelf.adding_share(a_shelf.adding) is None
     a_shelf.came_to(Step(2, 4, "b.pdf"))
     assert shelf.adding_words(a_shelf.adding) == "2 of 4: b.pdf"
-    a_shelf.came_to(Step(2, 4, "b.pdf", 32))
+    a_shelf.came_to(Step(2, 4, "b.pdf", "32 passages"))
     assert shelf.adding_words(a_shelf.adding) == "2 of 4: b.pdf, 32 passages"
     assert shelf.adding_share(a_shelf.adding) == pytest.approx(0.25)
     a_shelf.forget_added()
