@@ -227,6 +227,10 @@ _FIBICS = {
     "acquired": "2020-05-06T07:08:09",
     "says": "ion beam",
 }
+_ZEISS = write.zeiss_text(
+    write.zeiss_entries("10 nm", "2.5 nm", "2.56 µm")
+    | {"DP_IMAGE_STORE": f"Store resolution = {WIDTH} * {HEIGHT}"}
+)
 _DM = {65003: b"nm", 65004: b"nm", 65009: (write.DOUBLE, [2.5]), 65010: (write.DOUBLE, [2.5])}
 
 WRITTEN = (
@@ -251,10 +255,7 @@ WRITTEN = (
     Written(
         "Zeiss",
         "tag 34118, stored 256 columns wide",
-        tiff(
-            {34118: write.zeiss_text(write.zeiss_entries("10 nm", "2.5 nm", "2.56 µm"))},
-            palette=True,
-        ),
+        tiff({34118: _ZEISS}, palette=True),
         {"pixel_m": 1e-8, "source": "vendor_tag", "voltage_v": 8000.0, "model": "Merlin"},
     ),
     Written(
@@ -273,7 +274,7 @@ WRITTEN = (
         "ImageJ",
         "unit and resolution",
         tiff({270: b"ImageJ=1.53c\nunit=micron\n"}, resolution=(20, 1)),
-        {"pixel_m": 5e-8, "source": "imagej"},
+        {"pixel_m": 5e-8, "source": "imagej", "says": "how large"},
     ),
     *(
         Written(
@@ -317,7 +318,8 @@ WRITTEN = (
         "TESCAN",
         "tag",
         tiff({50431: (write.BYTE, tescan_tag(tescan_main(), tescan_column()))}),
-        _TESCAN | {"source": "vendor_tag", "particle": "electron", "rows": 0},
+        _TESCAN
+        | {"source": "vendor_tag", "particle": "electron", "rows": 0, "says": "how many rows"},
     ),
     Written(
         "TESCAN",
@@ -333,25 +335,26 @@ WRITTEN = (
         "TESCAN",
         "ion column",
         tiff({50431: (write.BYTE, tescan_tag(tescan_main(), tescan_column(), 5))}),
-        _TESCAN | {"source": "vendor_tag", "particle": "ion", "says": "ion beam"},
+        _TESCAN
+        | {"source": "vendor_tag", "particle": "ion", "says": ("ion beam", "how many rows")},
     ),
     Written(
         "TESCAN",
         "side-car -tif.hdr",
         beside("sample-tif.hdr", tescan_hdr(tescan_main(), tescan_column())),
-        _TESCAN | {"source": "sidecar", "particle": "electron"},
+        _TESCAN | {"source": "sidecar", "particle": "electron", "says": "how many rows"},
     ),
     Written(
         "TESCAN",
         "side-car .HDR in capitals",
         beside("sample.HDR", tescan_hdr(tescan_main(), tescan_column())),
-        _TESCAN | {"source": "sidecar"},
+        _TESCAN | {"source": "sidecar", "says": "how many rows"},
     ),
     Written(
         "TESCAN",
         "side-car of a PNG",
         beside("sample-png.hdr", tescan_hdr(tescan_main(), tescan_column()), "sample.png"),
-        _TESCAN | {"source": "sidecar"},
+        _TESCAN | {"source": "sidecar", "says": "how many rows"},
     ),
     Written("JEOL", "older keys", beside("sample.txt", jeol_old().encode()), _JEOL),
     Written(
@@ -498,14 +501,7 @@ WRITTEN = (
         "Zeiss",
         "tag 34119 alone, UTF-16",
         tiff(
-            {
-                34119: (
-                    write.UNDEFINED,
-                    write.zeiss_text(write.zeiss_entries("10 nm", "2.5 nm", "2.56 µm"))
-                    .decode("cp1252")
-                    .encode("utf-16-le"),
-                )
-            },
+            {34119: (write.UNDEFINED, _ZEISS.decode("cp1252").encode("utf-16-le"))},
             palette=True,
         ),
         {"pixel_m": 1e-8, "source": "vendor_tag", "voltage_v": 8000.0, "model": "Merlin"},

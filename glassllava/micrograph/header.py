@@ -34,8 +34,8 @@ ION = (
 #: or coarser than a millimetre is a broken header.
 SMALLEST_PIXEL_M = 1e-12
 LARGEST_PIXEL_M = 1e-3
-#: A databar under the image is at most this share of it.
-MOST_DATABAR = 0.35
+#: A databar under the image is at most this share of the rows over it.
+MOST_DATABAR = 0.25
 _LONGEST_PIXEL = 5.0  # times its width: a line scan is at most some times coarser down than across
 
 #: Programs that save pictures anew, of any size; no microscope's own is among them.
@@ -111,6 +111,10 @@ class VendorReading:
     databar_known: bool = False
     #: False where the header does not say how large its image was: nothing shows a resized one.
     is_vouched: bool = True
+    #: The rows that the header describes, without a databar; 0 where it does not say.
+    rows: int = 0
+    #: False where it does not say, or the image has more: a databar, or it was stretched.
+    is_rows_vouched: bool = True
     void: str = ""
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -239,15 +243,23 @@ def said(text: str | None) -> str | None:
 def resized(header: Header, columns: float | None, rows: float | None) -> str:
     """Why the image at hand is not the one of `columns` × `rows` px that was scanned, or "".
 
-    More rows than scanned may be a databar; fewer, and any other width, are another image.
+    More rows than scanned may be a databar, up to `MOST_DATABAR`; fewer, more than that, and any
+    other width, are another image.
     """
-    if (not columns or int(columns) == header.width) and (not rows or int(rows) <= header.height):
+    if (not columns or int(columns) == header.width) and (
+        not rows or int(rows) <= header.height <= (1 + MOST_DATABAR) * int(rows)
+    ):
         return ""
     described = " × ".join(f"{side:.0f}" for side in (columns, rows) if side)
     return (
         f"the header describes {described} pixels and the image has "
         f"{header.width} × {header.height}: it was resized or cropped after the scan"
     )
+
+
+def below(header: Header, rows: float | None) -> Databar | None:
+    """What stands under the `rows` of the scan: a databar if the pixels bear it out."""
+    return strip(header, header.height - int(rows)) if rows and rows >= 1 else None
 
 
 def strip(header: Header, rows: float | None) -> Databar | None:

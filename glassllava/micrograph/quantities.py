@@ -39,9 +39,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(?:0*,[0-9]+|[0-9]+,(?![0-9]{3}(?![0-9]))[0-9
 #: What stands behind a number and is no unit: more of a number.
 _MORE = re.compile(r"[.,;:_+\-*/]|.*[0-9]", re.DOTALL)
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-#: Full-width letters and digits of Japanese programs, squared units, and the letters that look
-#: like the micro and the Angstrom sign.
-_FOLDED = {
+#: Full-width letters and digits of Japanese programs, units in one sign, and letters that look like
+#: the micro and the Angstrom sign.
+_FOLDED: dict[int, int | str] = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
     ord("㎚"): "nm",
     ord("㎛"): "µm",

@@ -123,10 +123,20 @@ def read_micrograph(
     readings.append(unbranded(header))
     strip = said = next((reading.databar for reading in readings if reading.databar), None)
     is_told = any(reading.databar_known for reading in readings)
-    if with_databar and not is_told:
+    is_seen = True
+    # A strip that is told is looked at all the same: it may have been cut off, the rest stretched.
+    if with_databar and (said is not None or not is_told):
         strip, found, is_there = _databar_in_pixels(path, kind, chosen, said)
+        is_seen = strip == said
         if said is not None:
             readings = [trust.held_against_pixels(r, said, found, is_there) for r in readings]
+            strip = said if is_told else strip
+    elif is_told:
+        # Nobody looks: as many rows as the header tells of a databar are one.
+        readings = [
+            replace(r, is_rows_vouched=True) if r.databar_known and r.databar else r
+            for r in readings
+        ]
     told = [text for reading in readings for text in reading.warnings]
     warnings = [*left_out, *dict.fromkeys(told)]  # what two vendors say is said once
     if bar is not None:
@@ -139,7 +149,7 @@ def read_micrograph(
         warnings.append(
             f"{chosen.width} × {chosen.height} pixels are too few for anything to be judged"
         )
-    if said is not None and strip != said:
+    if said is not None and not is_seen and not any(r.rows for r in readings if r.databar == said):
         warnings.append(
             f"The header tells of a databar of {said.height} rows, and the image has none "
             "there: it may have been cut off since, or the image stretched; check the scale"
@@ -339,7 +349,7 @@ def _databar_in_pixels(
     if page.bit_depth == 1:
         return said, None, False
     # A caption at the top is looked for where the whole frame is soon decoded.
-    whole = page.width * page.height <= _SOON_DECODED
+    whole = said is None and page.width * page.height <= _SOON_DECODED
     first = 0 if whole else databar_in_pixels.first_row_wanted(page.height)
     every = 1 if whole else databar_in_pixels.every_column(page.width)
     rows = as_grey(_read_pixels(path, page.index, page.width, page.height, first, every))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glassllava.micrograph.header import MOST_DATABAR, Header, VendorReading
@@ -25,18 +25,25 @@ _START = 4_000
 class _Kind:
     recognises: Callable[[str], bool]
     described: Callable[[str], tuple[int, int | None] | None]
+    names: Callable[[str], str]
     read: Callable[[Header, str, str], VendorReading]
 
 
+def _no_name(text: str) -> str:
+    return ""
+
+
 _KINDS = tuple(
-    _Kind(vendor.recognises_sidecar, vendor.described, vendor.read_sidecar)
-    for vendor in (jeol, hitachi, tescan)
+    _Kind(vendor.recognises_sidecar, vendor.described, names, vendor.read_sidecar)
+    for vendor, names in ((jeol, _no_name), (hitachi, hitachi.image_name), (tescan, _no_name))
 )
 
 
 def read(path: Path, header: Header) -> tuple[VendorReading, ...]:
     """What the side-cars of the image at `path` say, each with its warnings; none is an error."""
-    return tuple(reading for side in names(path) if (reading := _read(side, header)) is not None)
+    return tuple(
+        reading for side in names(path) if (reading := _read(side, path, header)) is not None
+    )
 
 
 def names(path: Path) -> Iterator[Path]:
@@ -65,7 +72,7 @@ def _possible(path: Path) -> Iterator[str]:
         yield f"{path.stem}.{suffix}"
 
 
-def _read(side: Path, header: Header) -> VendorReading | None:
+def _read(side: Path, image: Path, header: Header) -> VendorReading | None:
     """One side-car; None for a file that only bears the name, as a person's notes."""
     try:
         with side.open("rb") as file:
@@ -88,7 +95,15 @@ def _read(side: Path, header: Header) -> VendorReading | None:
     reading = kind.read(header, text, side.name)
     doubt = _doubt(kind.described(text), header)
     if not doubt:
-        return reading
+        named = kind.names(text)
+        base = named.replace("\\", "/").rpartition("/")[2].casefold()
+        if not named or image.stem.casefold() in (base, base.rpartition(".")[0]):
+            return reading
+        warning = (
+            f"The side-car {side.name} says that its image is '{named[:60]}': unless both were "
+            "renamed, it is another's, and so is its scale"
+        )
+        return replace(reading, warnings=(*reading.warnings, warning))
     # What it says is kept to look at, but nothing of it is used.
     return VendorReading(
         candidates=reading.candidates,
@@ -103,7 +118,7 @@ def _doubt(size: tuple[int, int | None] | None, header: Header) -> str:
         return "does not say how large its image is"
     columns, rows = size
     over = 0 if rows is None else header.height - rows
-    if abs(columns - header.width) > 1 or over < 0 or over > MOST_DATABAR * header.height:
+    if abs(columns - header.width) > 1 or over < 0 or over > MOST_DATABAR * (rows or 0):
         told = f"{columns} columns" if rows is None else f"{columns} × {rows} pixels"
         return (
             f"is about {told} and the image has {header.width} × {header.height}: "

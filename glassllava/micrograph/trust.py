@@ -27,25 +27,38 @@ _Settings = TypeVar("_Settings", BeamSettings, Instrument)
 def held_against_pixels(
     reading: VendorReading, said: Databar, found: Databar | None, is_there: bool
 ) -> VendorReading:
-    """What a header that does not say how large its image was is worth by its databar.
+    """What a header that leaves in doubt how large its image was is worth by its databar.
 
     Its rows are pixels of the image: one that was resized has a bar of other rows than the header
-    tells. `said` is the bar that the header tells of, `found` the one that the pixels show, and
-    `is_there` says whether the picture changes where the former should begin.
+    tells. And rows beyond those of the scan are a bar, or the image was stretched. `said` is the
+    bar that the header tells of, `found` the one that the pixels show, and `is_there` says whether
+    the picture changes where the former should begin.
     """
-    if reading.is_vouched or reading.databar != said or found is None:
+    if reading.databar != said or (reading.is_vouched and reading.is_rows_vouched):
         return reading
-    apart = abs(found.height - said.height)
-    if apart <= _SAME_ROWS:
-        return replace(reading, is_vouched=True)
-    if is_there or apart <= max(_ALIKE_ROWS, _ALIKE_SHARE * said.height):
-        return reading  # it may be the same, seen inexactly
-    return replace(
-        reading,
-        void=reading.void
-        or f"the header tells of a databar of {said.height} rows and the image has one of "
-        f"{found.height}: it was resized after the scan",
-    )
+    apart = None if found is None else abs(found.height - said.height)
+    is_alike = apart is not None and apart <= max(_ALIKE_ROWS, _ALIKE_SHARE * said.height)
+    if reading.is_vouched and reading.rows:
+        if is_there or is_alike:
+            return replace(reading, is_rows_vouched=True)
+        if reading.databar_known:
+            return reading  # the rows are as many as is told: only a warning
+        void = (
+            f"the header describes {reading.rows} rows and the image has "
+            f"{reading.rows + said.height}, of which no databar takes {said.height}: it was "
+            "stretched or put together after the scan"
+        )
+        return replace(reading, void=reading.void or void)
+    if apart is None or apart > _SAME_ROWS:
+        if apart is None or is_there or is_alike:
+            return reading  # it may be the same, seen inexactly
+        assert found is not None
+        void = (
+            f"the header tells of a databar of {said.height} rows and the image has one of "
+            f"{found.height}: it was resized after the scan"
+        )
+        return replace(reading, void=reading.void or void)
+    return replace(reading, is_vouched=True, is_rows_vouched=True)
 
 
 def scale(
@@ -77,14 +90,11 @@ def scale(
             "The pixel size is only an estimate from the magnification: "
             "check it against the scale bar"
         )
-    if any(best in reading.candidates and not reading.is_vouched for reading in readings):
-        warnings.append(
-            f"'{saved_by}' has saved this file since it was taken, and the header does not say how "
-            "large its image was: do not trust the scale before it is checked against the drawn bar"
-            if saved_by
-            else "The header does not say how large its image was: if this one was resized since, "
-            "the scale is wrong"
-        )
+    own = next((reading for reading in readings if best in reading.candidates), None)
+    if own is not None and best is not None:
+        # ImageJ's words of its own scale are no second hand.
+        again = "" if best.source == "imagej" and saved_by.startswith("ImageJ") else saved_by
+        warnings += _doubts(own, again)
     if best is not None and _apart(best.down_m, best.value_m):
         warnings.append(
             f"The pixels are not square: {_in_words(best.value_m)} across and "
@@ -99,6 +109,32 @@ def scale(
             f"is used, the file also says {others}"
         )
     return best, candidates, warnings
+
+
+def _doubts(reading: VendorReading, saved_by: str) -> list[str]:
+    """What is to be said of a scale whose header leaves open how large its image was."""
+    if reading.is_vouched and reading.is_rows_vouched:
+        return []
+    if reading.is_vouched and reading.rows:
+        over = "" if reading.databar is None else f"{reading.databar.height} "
+        return [
+            f"The image has {over}rows more than the header describes: if they are no databar, it "
+            "was stretched since, and lengths down the image are wrong; check the scale"
+        ]
+    told = "how many rows its image had" if reading.is_vouched else "how large its image was"
+    if saved_by:
+        return [
+            f"'{saved_by}' has saved this file since it was taken, and the header does not say "
+            f"{told}: do not trust the scale before it is checked against the drawn bar"
+        ]
+    return [
+        f"The header does not say {told}: if this one was "
+        + (
+            "stretched since, lengths down the image are wrong"
+            if reading.is_vouched
+            else "resized since, the scale is wrong"
+        )
+    ]
 
 
 def agree(one: PixelSize, other: PixelSize) -> bool:

@@ -13,6 +13,7 @@ from glassllava.micrograph.header import (
     ION,
     Header,
     VendorReading,
+    below,
     pixel_size,
     resized,
     said,
@@ -74,7 +75,7 @@ def read(header: Header) -> VendorReading:
         particle = "ion"
     elif "sem" in beam or "electron" in beam:
         particle = "electron"
-    columns = number(text("Image/Width"))
+    columns, rows = number(text("Image/Width")), number(text("Image/Height"))
     nanoseconds, picoamperes = value("Scan/Dwell"), value("BeamInfo/BeamI")
     return VendorReading(
         candidates=_candidates(header, by_path),
@@ -93,7 +94,10 @@ def read(header: Header) -> VendorReading:
             software=said(text("Application/Version")),
             acquired=when((text("Application/Date") or "")[:19], "%Y-%m-%dT%H:%M:%S"),
         ),
-        void=resized(header, columns, number(text("Image/Height")))
+        databar=below(header, rows),
+        rows=int(rows or 0),
+        is_rows_vouched=rows == header.height,
+        void=resized(header, columns, rows)
         if columns
         else "the header does not say how wide its image is",
         warnings=(ION,) if particle == "ion" else (),

@@ -61,6 +61,11 @@ def described(text: str) -> tuple[int, int | None] | None:
     return (int(match.group(1)), int(match.group(2))) if match else None
 
 
+def image_name(text: str) -> str:
+    """The image that the text says it is about, or ""."""
+    return said(_entries(text).get("ImageName")) or ""
+
+
 def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
     entries = _entries(text)
     size = described(text)
@@ -83,9 +88,10 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
             acquired=when(f"{entries.get('Date')} {entries.get('Time')}", "%m/%d/%Y %H:%M:%S")
             or when(entries.get("Date"), "%m/%d/%Y"),
         ),
-        databar=strip(header, rows) if rows > 0 else None,
-        # Rows above those of the data may be a bar, or the image was stretched.
-        databar_known=False,
+        # Rows under those of the data may be a bar, or the image was stretched.
+        databar=strip(header, rows),
+        rows=size[1] or 0 if size else 0,
+        is_rows_vouched=rows == 0,
         metadata=flat(sections(text)),
         sources={field: f"{name} {key}".strip() for field, key in _PLACES.items()},
     )

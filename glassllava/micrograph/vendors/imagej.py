@@ -1,9 +1,10 @@
 """ImageJ and Fiji: `unit=` in ImageDescription, pixels per unit in XResolution.
 
 Only here is XResolution a calibration. Inches and centimetres are refused: ImageJ writes them
-when it passes on the dots per inch of a screen. `Info` (tag 50839, UTF-16, behind a table of
-four-letter kinds; layout as tifffile reads it) may hold the text of the vendor whose file was
-opened: it is read as the vendor's, and trusted as ImageJ.
+when it passes on the dots per inch of a screen. Nothing says how large the image was that the scale
+is for. `Info` (tag 50839, UTF-16, behind a table of four-letter kinds; layout as tifffile reads it)
+may hold the text of the vendor whose file was opened: it is read as the vendor's, and trusted as
+ImageJ.
 """
 
 from __future__ import annotations
@@ -58,17 +59,30 @@ def read(header: Header) -> VendorReading:
     if size and passed_on.void:
         warnings.append(f"The vendor's text that ImageJ kept is of another image: {passed_on.void}")
     void = "" if size else passed_on.void
+    # The vendor's text that says the same of an image of this size bears out ImageJ's scale.
+    is_vouched = passed_on.is_vouched and (size is None or _is_borne_out(size, passed_on))
     if size and is_screens:
         void = f"ImageJ names '{unit}', and the resolution beside it is per inch or centimetre"
     return VendorReading(
         candidates=((size,) if size else ()) + passed_on.candidates,
         beam=passed_on.beam,
         instrument=passed_on.instrument,
+        databar=passed_on.databar,
+        databar_known=passed_on.databar_known,
+        is_vouched=is_vouched,
+        rows=passed_on.rows,
+        is_rows_vouched=passed_on.is_rows_vouched,
         # A scale that ImageJ was told stands, whatever the vendor's text was about.
         void=void,
         warnings=(*warnings, *passed_on.warnings),
         metadata={**metadata, **passed_on.metadata},
         sources={key: f"{PASSED_ON}{place}" for key, place in passed_on.sources.items()},
+    )
+
+
+def _is_borne_out(size: PixelSize, passed_on: VendorReading) -> bool:
+    return not passed_on.void and any(
+        abs(other.value_m - size.value_m) <= 0.01 * size.value_m for other in passed_on.candidates
     )
 
 

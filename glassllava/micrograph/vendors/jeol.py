@@ -101,7 +101,9 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
             model=said(entries.get("CM_INSTRUMENT")),
             acquired=_date(entries.get("CM_DATE"), entries.get("CM_TIME")),
         ),
-        databar=strip(header, rows) if rows > 0 else None,
+        databar=strip(header, rows),
+        rows=size[1] or 0 if size else 0,
+        is_rows_vouched=rows == 0,
         # Rows under those of the image are the databar if they are as many as is told; else it
         # may have been drawn over the image, or that was stretched: then the pixels tell.
         databar_known=rows > 0 and told is not None and int(told) == rows,

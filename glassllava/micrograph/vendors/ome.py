@@ -35,6 +35,7 @@ def read(header: Header) -> VendorReading:
     except BadText as why:
         return VendorReading(warnings=(f"The OME description cannot be read ({why}): no scale",))
     sizes: list[PixelSize] = []
+    refused = ""
     metadata: dict[str, str] = {}
     for index, pixels in enumerate(images):
         for key, value in pixels.items():
@@ -44,20 +45,29 @@ def read(header: Header) -> VendorReading:
             header.height,
         ):
             continue
-        unit = pixels.get("PhysicalSizeXUnit", "µm")
         size = pixel_size(
-            metres(number(pixels.get("PhysicalSizeX")), unit),
+            metres(number(pixels.get("PhysicalSizeX")), _unit(pixels, "X")),
             "ome",
             "ImageDescription OME PhysicalSizeX",
-            metres(number(pixels.get("PhysicalSizeY")), pixels.get("PhysicalSizeYUnit", "µm")),
+            metres(number(pixels.get("PhysicalSizeY")), _unit(pixels, "Y")),
         )
         if size is not None and size not in sizes:
             sizes.append(size)
+        elif size is None and "PhysicalSizeX" in pixels:
+            given = [axis for axis in "XY" if f"PhysicalSize{axis}" in pixels]
+            told = (
+                f"{axis} {pixels[f'PhysicalSize{axis}']} {_unit(pixels, axis)}" for axis in given
+            )
+            refused = ", ".join(told)
     void = ""
     if len(sizes) > 1 and max(s.value_m for s in sizes) > 1.01 * min(s.value_m for s in sizes):
         void = "several images of this size have different scales in the OME description"
     warnings: tuple[str, ...] = ()
-    if not sizes and any("PhysicalSizeX" in pixels for pixels in images):
+    if not sizes and refused:
+        warnings = (
+            f"The OME description gives no scale: '{refused[:120]}' is no length of a pixel",
+        )
+    elif not sizes and any("PhysicalSizeX" in pixels for pixels in images):
         warnings = ("The scale of the OME description is for another image size: not used",)
     return VendorReading(
         candidates=tuple(sizes),
@@ -67,6 +77,10 @@ def read(header: Header) -> VendorReading:
         warnings=warnings,
         metadata=metadata,
     )
+
+
+def _unit(pixels: Mapping[str, str], axis: str) -> str:
+    return pixels.get(f"PhysicalSize{axis}Unit", "µm")
 
 
 def parse(text: str) -> tuple[list[Mapping[str, str]], str]:

@@ -24,7 +24,7 @@ from glassllava.micrograph.header import (
 from glassllava.micrograph.quantities import (
     positive,
 )
-from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
+from glassllava.micrograph.record import BeamSettings, Instrument
 from glassllava.micrograph.texts import BadText, flat_json, json_number, plain_json
 
 _WHERE = "270 ImageDescription"
@@ -61,10 +61,12 @@ def read(header: Header) -> VendorReading:
     tilt, turn = json_number(position.get("t")), json_number(position.get("r"))
     if tilt is not None and (abs(tilt) > math.pi / 2 or abs(turn or 0) > 2 * math.pi):
         tilt = None  # degrees, as older versions wrote them, or nonsense
-    candidates, void = _candidates(header, said_of)
+    scale = _scale(header, said_of)
     known = state.get("timestamp") not in (0, None)
     return VendorReading(
-        candidates=candidates,
+        candidates=scale.candidates,
+        is_vouched=scale.is_vouched,
+        is_rows_vouched=scale.is_rows_vouched,
         beam=BeamSettings(
             particle=particle,
             voltage_v=positive(json_number(column.get("voltage"))),
@@ -80,53 +82,80 @@ def read(header: Header) -> VendorReading:
             vendor="OpenFIBSEM",
             acquired=when(_text(state.get("timestamp")), "%m/%d/%Y %H:%M:%S"),
         ),
-        void=void,
+        void=scale.void,
         warnings=(ION,) if particle == "ion" else (),
         metadata={f"OpenFIBSEM/{path}": words for path, words in flat_json(said_of).items()},
         sources={field: f"{_WHERE} {place}".strip() for field, place in _PLACES.items()},
     )
 
 
-def _candidates(header: Header, said_of: Mapping[str, Any]) -> tuple[tuple[PixelSize, ...], str]:
-    """The scan's pixel sizes, and why they may not be the ruler."""
+def _scale(header: Header, said_of: Mapping[str, Any]) -> VendorReading:
+    """The scan's pixel sizes, and what they are worth."""
     pixel = _inner(said_of, "pixel_size")
     across, down = (json_number(pixel.get(axis)) for axis in "xy")
     field_m = positive(json_number(said_of.get("hfw")))
-    columns = _columns(said_of.get("resolution"))
+    columns, rows = _sides(said_of.get("resolution"))
     found = [pixel_size(across, "vendor_tag", f"{_WHERE} pixel_size", down)]
     if field_m and columns:
         origin = f"{_WHERE} hfw / columns of resolution"
         found.append(pixel_size(field_m / columns, "vendor_tag", origin))
     kept = tuple(size for size in found if size is not None)
+    if not pixel or across is None:
+        void = "the header gives a field of view, but no size of a pixel" if kept else ""
+        return VendorReading(candidates=kept, void=void)
+    if field_m and columns and abs(across * columns - field_m) > 0.01 * field_m:
+        void = "its pixel size and its field of view contradict each other"
+        return VendorReading(candidates=kept, void=void)
+    told = _saved(said_of, columns, rows)
+    if told is None and field_m and not said_of.get("reduced_area"):
+        told = field_m / across, None  # how wide the image is, and not how high
+    if told is None:
+        return VendorReading(candidates=kept, is_vouched=False)
+    wide, high = told
+    is_same = abs(wide - header.width) <= 1 and (high is None or abs(high - header.height) <= 1)
+    described = f"{wide:.0f} columns" if high is None else f"{wide:.0f} × {high:.0f} pixels"
+    return VendorReading(
+        candidates=kept,
+        is_rows_vouched=high is not None,
+        void=""
+        if is_same
+        else f"the header describes {described} and the image has {header.width} × "
+        f"{header.height}: it was resized or cropped after it was saved",
+    )
+
+
+def _saved(
+    said_of: Mapping[str, Any], columns: int | None, rows: int | None
+) -> tuple[float, float | None] | None:
+    """Columns and rows of the image as it was saved: its shape, else the part that was scanned."""
     shape = said_of.get("shape")
     if isinstance(shape, list) and len(shape) >= 2:
-        rows, wide = (json_number(part) for part in shape[:2])
-        if rows is not None and wide is not None and (wide, rows) != (header.width, header.height):
-            return kept, (
-                f"the header describes {wide:.0f} × {rows:.0f} pixels and the image has "
-                f"{header.width} × {header.height}: it was resized or cropped after it was saved"
-            )
-    if not pixel or across is None:
-        return kept, "the header gives a field of view, but no size of a pixel" if kept else ""
-    if columns and columns != header.width and not said_of.get("reduced_area"):
-        return kept, (
-            f"the scan had {columns} columns and the image has {header.width}: "
-            "it was resized or cropped"
-        )
-    if field_m and columns and abs(across * columns - field_m) > 0.01 * field_m:
-        return kept, "its pixel size and its field of view contradict each other"
-    return kept, ""
+        high, wide = (json_number(part) for part in shape[:2])
+        if high is not None and wide is not None:
+            return wide, high
+    if not columns:
+        return None
+    part = said_of.get("reduced_area")
+    if not part:
+        return columns, rows
+    if not isinstance(part, dict):
+        return None
+    share_across, share_down = (json_number(part.get(key)) for key in ("width", "height"))
+    if not share_across or not share_down or not rows:
+        return None
+    return share_across * columns, share_down * rows
 
 
-def _columns(resolution: Any) -> int | None:
-    """Columns of "1536x1024" or [1536, 1024]."""
+def _sides(resolution: Any) -> tuple[int | None, int | None]:
+    """Columns and rows of "1536x1024" or [1536, 1024]."""
     if isinstance(resolution, str):
-        match = re.match(r"(\d{1,6})x\d{1,6}$", resolution)
-        return int(match.group(1)) or None if match else None
+        match = re.match(r"(\d{1,6})x(\d{1,6})$", resolution)
+        return (int(match.group(1)) or None, int(match.group(2)) or None) if match else (None, None)
     if isinstance(resolution, list) and resolution:
-        value = json_number(resolution[0])
-        return int(value) if value is not None and 1 <= value < 1e6 else None
-    return None
+        numbers = [json_number(part) for part in (*resolution[:2], None)[:2]]
+        wide, high = (int(n) if n is not None and 1 <= n < 1e6 else None for n in numbers)
+        return wide, high
+    return None, None
 
 
 def _inner(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

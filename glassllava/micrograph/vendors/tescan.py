@@ -6,7 +6,8 @@ all as text finds the thumbnail. Metres, volts and seconds, but degrees; seen in
 AMBER, the side-car as public readers take it ([MAIN] PixelSizeX).
 
 `MagnificationReference` is the field's width at magnification 1: with it the header says how many
-columns it describes; without it only the databar can show that the image was resized.
+columns it describes; without it only the databar can show that the image was resized. How many
+rows it had is not told: only the databar can show that it was stretched.
 """
 
 from __future__ import annotations
@@ -157,6 +158,7 @@ def _understood(
         # How high the image was is not told: a strip may have been cut off since.
         databar_known=not void and rows == 0,
         is_vouched=told is not None,
+        is_rows_vouched=False,  # but by the databar
         void=void,
         warnings=tuple(warnings),
         metadata=flat(parts),

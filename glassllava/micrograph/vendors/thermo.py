@@ -48,9 +48,8 @@ def read(header: Header) -> VendorReading:
 
     beam = _beam_section(parts)
     scan = said(value("Beam", "Scan")) or beam.replace("Beam", "Scan")
-    databar, databar_known = _databar(header, parts)
-    columns, rows = (number(value("Image", key)) for key in ("ResolutionX", "ResolutionY"))
-    columns = columns or _columns(header, parts, beam, scan)
+    columns, rows = _sides(header, parts, beam, scan)
+    databar, databar_known = _databar(header, parts, columns, rows)
     warnings = [ION] if beam.startswith("IBeam") else []
     if beam.startswith("IR"):
         warnings.append("A camera of the chamber made this image, not an electron beam")
@@ -92,6 +91,8 @@ def read(header: Header) -> VendorReading:
         databar=databar,
         databar_known=databar_known,
         is_vouched=columns is not None,
+        rows=int(rows or 0),
+        is_rows_vouched=rows == header.height,
         void=resized(header, columns, rows),
         warnings=tuple(warnings),
         metadata=flat(parts),
@@ -105,18 +106,33 @@ def _beam_section(parts: Sections) -> str:
     return next((name for name in ("EBeam", "IBeam") if parts.get(name)), "EBeam")
 
 
-def _columns(header: Header, parts: Sections, beam: str, scan: str) -> float | None:
-    """Columns of the scan where [Image] does not tell: the field's width over a pixel's.
+def _sides(
+    header: Header, parts: Sections, beam: str, scan: str
+) -> tuple[float | None, float | None]:
+    """Columns and rows of the scan: where [Image] does not tell, the field over a pixel."""
+    image, column = parts.get("Image", {}), parts.get(beam, {})
+    told = number(parts.get("PrivateFei", {}).get("DatabarHeight")) or 0
+    sides = []
+    for key, field_key, pixel_key, possible in (
+        ("ResolutionX", "HFW", "PixelWidth", (header.width,)),
+        ("ResolutionY", "VFW", "PixelHeight", (header.height, header.height - told)),
+    ):
+        pixel = (number(parts.get(name, {}).get(pixel_key)) for name in ("Scan", scan))
+        field_m = number(column.get(field_key))
+        sides.append(number(image.get(key)) or _over(field_m, _first(*pixel), possible))
+    return sides[0], sides[1]
 
-    Their few digits make it inexact: within a column, or 0.2 %, it is the image at hand.
-    """
-    field_m = number(parts.get(beam, {}).get("HFW"))
-    pixel_m = _first(*(number(parts.get(name, {}).get("PixelWidth")) for name in ("Scan", scan)))
+
+def _over(
+    field_m: float | None, pixel_m: float | None, possible: tuple[float, ...]
+) -> float | None:
+    """A field's side in pixels. Their few digits make it inexact: one of those `possible` it is
+    within a pixel, or 0.2 %."""
     if not field_m or not pixel_m or not 1 <= field_m / pixel_m < 1e7:
         return None
-    columns = round(field_m / pixel_m)
-    is_same = abs(columns - header.width) <= max(1, _INEXACT * header.width)
-    return header.width if is_same else columns
+    side = round(field_m / pixel_m)
+    near = (one for one in possible if abs(side - one) <= max(1, _INEXACT * one))
+    return next(near, side)
 
 
 def _candidates(parts: Sections, beam: str, scan: str, tag: int) -> tuple[PixelSize, ...]:
@@ -175,14 +191,14 @@ def _beam_settings(parts: Sections, beam: str, scan: str) -> BeamSettings:
     )
 
 
-def _databar(header: Header, parts: Sections) -> tuple[Databar | None, bool]:
+def _databar(
+    header: Header, parts: Sections, columns: float | None, rows: float | None
+) -> tuple[Databar | None, bool]:
     """The strip under the scanned rows, and whether the header leaves no doubt about it.
 
-    Where the rows above those of the scan are as many as `DatabarHeight` says, they are the bar.
+    Where the rows under those of the scan are as many as `DatabarHeight` says, they are the bar.
     Else it may have been cut off, or the image stretched: then the pixels must bear it out.
     """
-    columns = number(parts.get("Image", {}).get("ResolutionX"))
-    rows = number(parts.get("Image", {}).get("ResolutionY"))
     told = number(parts.get("PrivateFei", {}).get("DatabarHeight"))
     if columns and int(columns) != header.width:
         return None, False

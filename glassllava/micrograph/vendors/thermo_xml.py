@@ -13,6 +13,7 @@ from glassllava.micrograph.header import (
     ION,
     Header,
     VendorReading,
+    below,
     pixel_size,
     resized,
     said,
@@ -74,6 +75,7 @@ def read(header: Header) -> VendorReading:
     across, down = (
         metres(number(said_at.get(size + axis)), units.get(size + axis, "")) for axis in "XY"
     )
+    columns, rows = (number(value(f"BinaryResult/ImageSize/{axis}")) for axis in "XY")
     found = pixel_size(across, "vendor_tag", f"{TAG} BinaryResult/PixelSize", down)
     return VendorReading(
         candidates=(found,) if found else (),
@@ -99,7 +101,11 @@ def read(header: Header) -> VendorReading:
             software=said(value(_PLACES["software"])),
             acquired=when(value(_PLACES["acquired"]), "%Y-%m-%dT%H:%M:%S"),
         ),
-        void=resized(header, *(number(value(f"BinaryResult/ImageSize/{axis}")) for axis in "XY")),
+        databar=below(header, rows),
+        is_vouched=columns is not None,
+        rows=int(rows or 0),
+        is_rows_vouched=rows == header.height,
+        void=resized(header, columns, rows),
         warnings=(ION,) if particle == "ion" else (),
         metadata={f"{TAG} {path}": text for path, text in flat_xml(leaves).items()},
         sources={field: f"{TAG} {place}" for field, place in _PLACES.items()},

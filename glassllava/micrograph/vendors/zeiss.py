@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from glassllava.micrograph.header import (
     ION,
@@ -37,6 +38,7 @@ from glassllava.micrograph.record import BeamSettings, Instrument, PixelSize
 TAGS = (34118, 34119)
 #: Sizes on the screen are for a picture this wide; stored ones may be another.
 SCREEN_COLUMNS = 1024
+_INEXACT = 0.005  # the field's sides have three or four digits
 
 _KEY = re.compile(r"(?:(?:AP|DP|SV)_[A-Za-z0-9_]{1,60}|(?:AP|DP|SV)[A-Z][A-Za-z0-9]{1,60})")
 _VOLTS = {"kV": 1e3, "V": 1.0}
@@ -88,7 +90,7 @@ def read(header: Header) -> VendorReading:
     entries = {_folded(key): text for key, (_, text) in named.items()}
     is_ion = (said(entries.get("dpfibimaging")) or "").upper() == "FIB"
     places = _PLACES | (_ION_PLACES if is_ion else {})
-    candidates, void, warnings = _candidates(header, unnamed, entries, tag)
+    scale = _scale(header, unnamed, entries, tag)
 
     def at(field: str) -> str | None:
         return entries.get(_folded(places[field]))
@@ -97,7 +99,9 @@ def read(header: Header) -> VendorReading:
     frames = number(entries.get("apframeintcount")) or number(entries.get("aplineaveragecount"))
     return VendorReading(
         sources={key: f"{tag} {place}".strip() for key, place in places.items()},
-        candidates=candidates,
+        candidates=scale.candidates,
+        is_vouched=scale.is_vouched,
+        is_rows_vouched=scale.is_rows_vouched,
         beam=BeamSettings(
             particle="ion" if is_ion else "electron",
             voltage_v=scaled(at("voltage_v"), _VOLTS),
@@ -125,8 +129,8 @@ def read(header: Header) -> VendorReading:
             software=said(entries.get("svversion")),
             acquired=when(f"{date} {time}", "%d %b %Y %H:%M:%S") or when(date, "%d %b %Y"),
         ),
-        void=void,
-        warnings=(*((ION,) if is_ion else ()), *warnings),
+        void=scale.void,
+        warnings=(*((ION,) if is_ion else ()), *scale.warnings),
         metadata={
             **{f"unnamed/{index}": text for index, text in enumerate(unnamed)},
             **{f"{key}/{name}": text for key, (name, text) in named.items()},
@@ -172,10 +176,10 @@ def _folded(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-def _candidates(
+def _scale(
     header: Header, unnamed: list[str], entries: Mapping[str, str], tag: int
-) -> tuple[tuple[PixelSize, ...], str, tuple[str, ...]]:
-    """Every pixel size, best first, with the reason that voids them all, and warnings.
+) -> VendorReading:
+    """Every pixel size, best first, and what they are worth.
 
     A header once said 5.825 nm for an image stored 512 columns wide, where 11.65 nm was true:
     for a stored width other than the screen's, the sizes for the screen are converted, and the
@@ -206,18 +210,58 @@ def _candidates(
         if view and not any(_agree(view, size) for size in (screen, bare) if size):
             order.remove(view)
             order.insert(0, view)
+    sizes = tuple(size for size in order if size is not None)
+    held = _stored(entries)
+    if held is None:
+        return replace(_unstored(header, stored, sizes, entries), candidates=sizes)
     void, warnings = "", tuple[str, ...]()
-    if (size := _stored(entries)) is not None:
-        # A part of the image and the whole made smaller look alike, unless both of what the header
-        # says of the image at hand agree.
-        if size[0] != width and not (stored and view and _agree(stored, view)):
-            void = resized(header, *size)
-        elif size[1] != header.height:
-            warnings = (
-                f"The header describes {size[1]} rows and the image has {header.height}: where it "
-                "was stretched and not cropped, lengths down the image are wrong",
-            )
-    return tuple(size for size in order if size is not None), void, warnings
+    # A part of the image and the whole made smaller look alike, unless both of what the header
+    # says of the image at hand agree.
+    if held[0] != width and not (stored and view and _agree(stored, view)):
+        void = resized(header, *held)
+    elif held[0] == width and held[1] < header.height:
+        void = resized(header, *held) or (
+            f"the header describes {held[1]} rows and the image has {header.height}: it was "
+            "stretched or put together after the scan"
+        )
+    elif held[0] == width and held[1] != header.height:
+        warnings = (
+            f"The header describes {held[1]} rows and the image has {header.height}: where it "
+            "was stretched and not cropped, lengths down the image are wrong",
+        )
+    return VendorReading(
+        candidates=sizes, void=void, warnings=warnings, is_rows_vouched=held[0] == width
+    )
+
+
+def _unstored(
+    header: Header,
+    stored: PixelSize | None,
+    sizes: tuple[PixelSize, ...],
+    entries: Mapping[str, str],
+) -> VendorReading:
+    """What the sizes are worth where "Store resolution" does not say how large the image was.
+
+    The stored pixel and those that follow from the image's width agree only if that is the width
+    as it was stored; and height over width of the field tell the rows.
+    """
+    if not all(_agree(size, sizes[0]) for size in sizes):
+        return VendorReading(
+            void="the header does not say how large its image was, and its sizes of a pixel "
+            "contradict each other: it was resized, cropped or turned, or one of them is wrong"
+        )
+    is_vouched = stored is not None and len(sizes) > 1
+    wide, high = (metres(*quantity(entries.get(key))) for key in ("apwidth", "apheight"))
+    if not is_vouched or not wide or not high:
+        return VendorReading(is_vouched=is_vouched, is_rows_vouched=False)
+    rows = header.width * high / wide
+    is_same = abs(rows - header.height) <= max(1, _INEXACT * header.height)
+    return VendorReading(
+        void=""
+        if is_same
+        else f"the header describes about {rows:.0f} rows and the image has {header.height}: it "
+        "was resized or cropped after the scan"
+    )
 
 
 def _scaled_size(value_m: float | None, factor: float, origin: str) -> PixelSize | None:

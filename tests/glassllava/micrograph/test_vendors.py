@@ -193,7 +193,9 @@ def zeiss_file(tmp_path, entries, picture=None, unnamed=0.0):
 
 def test_zeiss(tmp_path):
     picture = write.specimen(192, 1024)
-    path = zeiss_file(tmp_path, write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm"), picture)
+    entries = write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm")
+    entries["AP_HEIGHT"] = "Height = 1.118 µm"
+    path = zeiss_file(tmp_path, entries, picture)
     found = read_micrograph(path)
     assert found.pixel_size.value_m == pytest.approx(5.825e-9)
     assert found.beam.voltage_v == 8000
@@ -211,6 +213,11 @@ def test_zeiss_stored_512_wide_is_twice_as_coarse_as_its_header_says(tmp_path):
     """Trap 2: the header says 5.825 nm, the burned-in bar proves 11.65 nm."""
     picture = write.specimen(384, 512)
     entries = write.zeiss_entries("5.825 nm", "5.825 nm", "5.965 µm")
+    # Cut to its right half it would look the same: only the stored size tells.
+    found = read_micrograph(zeiss_file(tmp_path, entries, picture, unnamed=5.825e-9))
+    assert found.pixel_size is None
+    assert any("contradict each other" in warning for warning in found.warnings)
+    entries["DP_IMAGE_STORE"] = "Store resolution = 512 * 384"
     found = read_micrograph(zeiss_file(tmp_path, entries, picture, unnamed=5.825e-9))
     assert found.pixel_size.value_m == pytest.approx(11.65e-9, rel=1e-3)
     assert any("disagree" in warning for warning in found.warnings)
@@ -225,7 +232,8 @@ def test_zeiss_stored_2048_wide_with_a_right_header(tmp_path):
     entries = write.zeiss_entries("2.912 nm", "5.825 nm", "5.965 µm")
     found = read_micrograph(zeiss_file(tmp_path, entries, picture))
     assert found.pixel_size.value_m == pytest.approx(2.9125e-9, rel=1e-3)
-    assert found.warnings == ()
+    (warning,) = found.warnings
+    assert "how many rows" in warning
 
 
 def test_zeiss_keys_in_mixed_case_and_unnamed_values():
@@ -351,20 +359,20 @@ def test_a_databar_that_was_cut_off_since_takes_no_specimen_with_it(tmp_path):
 
 
 def test_thermo_rows_are_a_databar_only_where_header_and_image_agree(tmp_path):
-    """Cut off, or stretched: specimen stays; a bar of the height that is told is taken unseen."""
+    """Cut off, or stretched: specimen stays; a bar of the height that is told is taken unseen, and
+    that it is not seen is told: cut off, and the rest stretched to the old height, is the same."""
     sections = write.thermo_sections(256, 192, 2.5e-9, databar=24)
     tags = {34682: write.thermo_text(sections)}
     for rows, bar in ((192, None), (216, (192, 24)), (182, None), (250, None)):
         path = write.write_tiff(tmp_path / "a.tif", write.specimen(rows), tags)
         found = read_micrograph(path)
         assert (found.databar and (found.databar.top, found.databar.height)) == bar, rows
-        assert (found.pixel_size is None) == (rows < 192)
-    assert any(
-        "check the scale" in w
-        for w in read_micrograph(
-            write.write_tiff(tmp_path / "a.tif", write.specimen(250), tags)
-        ).warnings
-    )
+        assert (found.pixel_size is None) == (rows in (182, 250))
+        assert any("check the scale" in w for w in found.warnings) == (rows == 216)
+    whole = write.with_databar(write.specimen(192), 24)
+    found = read_micrograph(write.write_tiff(tmp_path / "a.tif", whole, tags))
+    assert found.databar.height == 24
+    assert found.warnings == ()
 
 
 def test_a_zeiss_image_of_another_size_than_was_stored(tmp_path):
