@@ -34,17 +34,11 @@ if TYPE_CHECKING:
     from rag.evaluation import Retriever
 
 
-def llama_index(passages: Sequence[Passage]) -> Retriever:
-    """llama-index's default retriever over `passages`, each as a document of its own."""
-    from llama_index.core import Document, Settings, VectorStoreIndex
+def embedding() -> Any:
+    """Our embedder, behind llama-index's interface."""
     from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.node_parser import SentenceSplitter
-
-    Settings.llm = None
 
     class Same(BaseEmbedding):  # type: ignore[misc]
-        """Our embedder, behind its interface."""
-
         def _get_text_embedding(self, text: str) -> list[float]:
             return self._get_text_embeddings([text])[0]
 
@@ -59,11 +53,21 @@ def llama_index(passages: Sequence[Passage]) -> Retriever:
         async def _aget_query_embedding(self, query: str) -> list[float]:
             return self._get_query_embedding(query)
 
+    return Same()
+
+
+def llama_index(passages: Sequence[Passage]) -> Retriever:
+    """llama-index's default retriever over `passages`, each as a document of its own."""
+    from llama_index.core import Document, Settings, VectorStoreIndex
+    from llama_index.core.node_parser import SentenceSplitter
+
+    Settings.llm = None
+
     by_id = {passage.id: passage for passage in passages}
     index = VectorStoreIndex.from_documents(
         [Document(text=passage.text, id_=passage.id) for passage in passages],
         transformations=[SentenceSplitter()],
-        embed_model=Same(),
+        embed_model=embedding(),
     )
 
     def search(query: str, limit: int) -> list[Passage]:

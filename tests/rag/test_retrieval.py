@@ -13,40 +13,41 @@ from rag.passages import Entry
 
 # Words of a person at a microscope; the sections that answer. No number was set by either list.
 # Five of the first list were missed once, and the primer's words were mended for them; the second
-# list was written after that.
+# list was written after that. When the primer grew from 79 passages to 251, eleven of its new
+# sections that answer a question were read and joined to it; the counts asked for stayed.
 QUESTIONS = [
     ("is this a bubble or did my polishing tear something out", {12, 119}),
     ("pane exploded by itself, found a small ball where it started", {25}),
     ("the voids in this foam look huge, is that ok", {16}),
     ("shiny metal bead in a laser rod", {26}),
     ("streaks of different grey running through the bottle wall", {31}),
-    ("how can I tell which side of the pane touched the tin bath", {32}),
-    ("crust with fish scale cracks on a quartz tube", {41}),
+    ("how can I tell which side of the pane touched the tin bath", {32, 266}),
+    ("crust with fish scale cracks on a quartz tube", {41, 230, 345}),
     ("interlocked rods after HF etching of a dental crown block", {46}),
-    ("my opal glass is full of tiny spheres", {55, 49}),
+    ("my opal glass is full of tiny spheres", {55, 49, 294}),
     ("crack or just a hair lying on the surface?", {67, 60}),
     ("ring shaped crack where a steel ball hit", {63}),
     ("curved ripples on the broken surface", {75, 78}),
     ("tail behind a pore on the fracture face, which way did the crack go", {74}),
     ("pane cracked from the edge in wavy line on a sunny day", {64}),
-    ("matt worn ring around a returned beer bottle", {82}),
+    ("matt worn ring around a returned beer bottle", {82, 313}),
     ("spongy dark layer at the rim after months in water", {88}),
     ("coating lifts off in wrinkles like a telephone cord", {94}),
     ("which bits of dirt can I ignore", {95, 96}),
-    ("everything is stretched in one direction and flips when I focus", {114}),
+    ("everything is stretched in one direction and flips when I focus", {114, 218}),
     ("vertical streaks under the holes in a FIB cross section", {118}),
 ]
 HELD_OUT = [
-    ("smooth line where the crack must have stopped for a while", {78}),
-    ("parallel little steps getting coarser on the fractured face", {77, 73}),
-    ("grey blob without crystals in the jar wall", {30}),
+    ("smooth line where the crack must have stopped for a while", {78, 237}),
+    ("parallel little steps getting coarser on the fractured face", {77, 73, 238}),
+    ("grey blob without crystals in the jar wall", {30, 242}),
     ("tiny white specks on the top side of the float ribbon", {33}),
     ("grains that look like a ceramic refractory inside the glass", {20, 21, 22, 34}),
-    ("the enamel is full of fine bubbles, should I worry", {14, 133}),
+    ("the enamel is full of fine bubbles, should I worry", {14, 133, 352}),
     ("feathery crystals in glass wool", {43, 40}),
     ("is the white rim around the hole a coating", {117}),
     ("picture looks grainy at fast scan", {115}),
-    ("letters at the bottom are counted as particles", {122}),
+    ("letters at the bottom are counted as particles", {122, 246}),
     ("rainbow film on sheets that were stacked wet", {87}),
     ("scallop shaped piece missing at the rim", {83}),
     ("row of little crescents along one line on the lens", {84}),
@@ -55,7 +56,7 @@ HELD_OUT = [
     ("no scale in the file, how long is the crack", {4}),
     ("thread of glass across the inside of a bottle", {97, 132}),
     ("holes in the silver layer with a speck in the middle", {93, 96}),
-    ("the forks near the break, what do they tell about stress", {76}),
+    ("the forks near the break, what do they tell about stress", {76, 304}),
     ("potash porcelain with round crystal clusters and small cracks", {47}),
 ]
 OFF_TOPIC = [
@@ -89,7 +90,7 @@ def test_plain_questions_find_their_section(primer_library, questions, among_thr
         q for (q, right), (top, _) in zip(questions, found, strict=True) if not right & set(top)
     ]
     print(f"hits@3 {hits}/{len(questions)}, hits@1 {best}/{len(questions)}, missed: {missed}")
-    assert hits >= among_three, missed  # measured: 18 and 18
+    assert hits >= among_three, missed  # measured: 18 and 17
     assert best >= first  # measured: 17 and 13
 
 
@@ -132,11 +133,48 @@ def test_twins_are_folded_and_shared_words_break_ties():
     holdings = small(
         [[1, 0.5, 0], [1, 0.5, 0.01], [1, 0, 0.5]], ["a cord", "the cord", "bubble in an enamel"]
     )
-    lexicon = retrieval.Lexicon.of(["a cord", "the cord", "bubble in an enamel"])
-    vector = np.zeros(DIMENSIONS, np.float32)
-    vector[0] = 1
-    ranked = retrieval.rank("Bubbles?", vector, [0, 1, 2], holdings, lexicon, 3)
-    assert [index for index, _ in ranked] == [2, 0]
+    assert [index for index, _ in ranked(holdings, "Bubbles?", [1, 0, 0])] == [2, 0]
+
+
+def ranked(holdings, query, vector, **more):
+    whole = np.zeros(DIMENSIONS, np.float32)
+    whole[:3] = np.array(vector) / np.linalg.norm(vector)
+    entries = [item.entry for item in holdings.passages]
+    everything = np.ones(len(entries), bool)
+    lexicon = retrieval.Lexicon.of(entries)
+    near = range(len(entries))
+    return retrieval.rank(query, whole, near, holdings, lexicon, everything, 3, **more)
+
+
+def test_nearer_to_another_subject_is_no_evidence():
+    holdings = small([[1, 0, 0], [0, 1, 0]], ["bubbles in an enamel", "cords in a jar"])
+    assert ranked(holdings, "bubbles", [1, 1, 0], strangeness=0.2)
+    assert ranked(holdings, "bubbles", [1, 1, 0], strangeness=0.9) == []
+
+
+def test_words_of_the_best_passages_find_others():
+    # "seed" is no word of the question; the first passage, which is, holds it.
+    texts = ["little round holes are seeds", "seeds rise slowly", "cords drift slowly"]
+    holdings = small([[1, 0, 0], [0.5, 1, 0], [0.5, 0, 1]], texts)
+    found = dict(ranked(holdings, "little round holes", [1, 0, 0]))
+    assert found[1] > found[2]
+
+
+def test_a_passage_that_may_not_answer_still_teaches_words():
+    texts = ["little round holes are seeds", "seeds rise slowly", "cords drift slowly"]
+    holdings = small([[1, 0, 0], [0.5, 1, 0], [0.5, 0, 1]], texts)
+    allowed = np.array([False, True, True])
+    found = ranked(holdings, "little round holes", [1, 0, 0], allowed=allowed)
+    assert found[0][0] == 1
+    assert 0 not in dict(found)
+
+
+def test_what_is_not_alive_changes_no_weight():
+    texts = ["bubbles in an enamel", "bubbles in a jar", "cords in a jar"]
+    entries = [Entry(Passage(f"p:{i}", text, "T")) for i, text in enumerate(texts)]
+    alone = retrieval.Lexicon.of(entries[:2]).scores("bubbles jar", np.ones(2, bool))
+    later = retrieval.Lexicon.of(entries).scores("bubbles jar", np.array([True, True, False]))
+    assert later.tolist() == [*alone.tolist(), 0.0]
 
 
 def test_exact_search_leaves_out_what_is_not_alive():
