@@ -25,43 +25,58 @@ _NARROWEST_COLUMN = 0.18
 _MOST_PIECES = 3
 
 
-def usual_gutter(pages: Sequence[tuple[Sequence[Line], float]]) -> float | None:
-    """The gutter that a good part of the pages have, from (pieces, width) of each page."""
-    found = [gutter for pieces, width in pages if (gutter := _gutter(pieces, width)) is not None]
-    middle = statistics.median(found) if found else 0.0
-    alike = [gutter for gutter in found if abs(gutter - middle) < 8]
-    return statistics.median(alike) if alike and len(alike) >= 0.3 * len(pages) else None
+def usual_gutters(pages: Sequence[tuple[Sequence[Line], float]]) -> tuple[float, ...]:
+    """The gutters that a good part of the pages have, from (pieces, width) of each page."""
+    places = sorted(place for pieces, width in pages for place in _gutters(pieces, width, 2))
+    groups: list[list[float]] = []
+    for place in places:
+        if groups and place - groups[-1][-1] < 8:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return tuple(statistics.median(group) for group in groups if len(group) >= 0.3 * len(pages))
 
 
-def in_order(pieces: Sequence[Line], width: float, usual: float | None = None) -> list[Line]:
+def _gutters(pieces: Sequence[Line], width: float, depth: int) -> list[float]:
+    """The gutters of a page and, where there are three columns, that of one side."""
+    gutter = _gutter(pieces, width)
+    if gutter is None:
+        return []
+    found = [gutter]
+    if depth > 1:
+        found += _gutters([p for p in pieces if p.right <= gutter], width, depth - 1)
+        found += _gutters([p for p in pieces if p.left >= gutter], width, depth - 1)
+    return found
+
+
+def in_order(pieces: Sequence[Line], width: float, usual: Sequence[float] = ()) -> list[Line]:
     """The lines of a page in the order in which they are read; `column` numbers the columns.
 
-    `usual` is the gutter of the other pages: it holds for a page whose columns hardly face each
-    other, such as a last one, if little crosses it.
+    `usual` are the gutters of the other pages: they hold for a page whose columns hardly face
+    each other, such as a last one, if little crosses them.
     """
-    pieces = list(pieces)
-    ordered = _ordered(pieces, width, 3, _gutter(pieces, width) or _borrowed(pieces, usual))
     lines: list[Line] = []
-    for number, column in enumerate(ordered):
+    for number, column in enumerate(_ordered(list(pieces), width, 3, usual)):
         for line in _rows(column):
             line.column = number
             lines.append(line)
     return lines
 
 
-def _borrowed(pieces: Sequence[Line], usual: float | None) -> float | None:
-    if usual is None:
-        return None
-    left = sum(piece.right <= usual for piece in pieces)
-    right = sum(piece.left >= usual for piece in pieces)
-    crossing = len(pieces) - left - right
-    return usual if min(left, right) > 0 and crossing < 0.3 * len(pieces) else None
+def _borrowed(pieces: Sequence[Line], usual: Sequence[float]) -> float | None:
+    for gutter in usual:
+        left = sum(piece.right <= gutter for piece in pieces)
+        right = sum(piece.left >= gutter for piece in pieces)
+        if min(left, right) > 0 and len(pieces) - left - right < 0.3 * len(pieces):
+            return gutter
+    return None
 
 
 def _ordered(
-    pieces: list[Line], width: float, depth: int, gutter: float | None
+    pieces: list[Line], width: float, depth: int, usual: Sequence[float]
 ) -> list[list[Line]]:
     """Columns in reading order; each is looked at for columns within it."""
+    gutter = (_gutter(pieces, width) or _borrowed(pieces, usual)) if depth else None
     if gutter is None:
         return [pieces] if pieces else []
     crossing = sorted((p for p in pieces if p.left < gutter < p.right), key=lambda p: p.top)
@@ -86,8 +101,7 @@ def _ordered(
             left = [piece for piece in band if piece.right <= gutter]
             right = [piece for piece in band if piece.right > gutter]
             for side in (left, right):
-                inner = _gutter(side, width) if depth > 1 else None
-                found.extend(_ordered(side, width, depth - 1, inner))
+                found.extend(_ordered(side, width, depth - 1, usual))
         if bar is not None:
             wide.append(bar)
     if wide:

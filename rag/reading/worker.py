@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassllava.errors import BadInput, GlassError
-from rag.reading.columns import in_order, usual_gutter
+from rag.reading.columns import in_order, usual_gutters
 from rag.reading.composing import Paper, composed, text_of
 from rag.reading.glyphs import lines_of
 from rag.reading.objects import gather
@@ -82,7 +82,7 @@ class _Reading:
             metadata = self._metadata(document)
             sheets = [self._sheet(document, number, pages) for number in range(1, pages + 1)]
             self._check_text(sheets)
-            usual = usual_gutter([(sheet.lines, sheet.width) for sheet in sheets])
+            usual = usual_gutters([(sheet.lines, sheet.width) for sheet in sheets])
             for sheet in sheets:
                 sheet.lines = in_order(sheet.lines, sheet.width, usual)
             paper = composed(sheets, metadata)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rag.passages import Document
 
-#: Papers of seeds below 1000 were used to write the reader; figures are quoted from 5000 on.
+#: Papers of these seeds, and others below 6000, were used to make the reader.
 _SEEDS = range(1000, 1000 + len(papers.STYLES))
 
 
