@@ -152,16 +152,15 @@ def parted(line: Line, traces: Sequence[Trace]) -> list[Line]:
     bridges = []
     for trace in traces:
         if trace.arm.gap:
-            joins = [_nearest(arms, end) for end in trace.arm.points[[0, -1]]]
-            if None not in joins:
-                first, second = joins
+            first, second = (_nearest(arms, end) for end in trace.arm.points[[0, -1]])
+            if first is not None and second is not None:
                 whole = _united(whole, first, second)
                 bridges.append((first, trace))
     parts: dict[int, list[Trace]] = {}
     for index, trace in enumerate(arms):
         parts.setdefault(whole[index], []).append(trace)
-    for index, trace in bridges:
-        parts[whole[index]].append(trace)
+    for start, trace in bridges:
+        parts[whole[start]].append(trace)
     return [Line(tuple(part), line.sign, line.noise, line.aspect) for part in parts.values()]
 
 

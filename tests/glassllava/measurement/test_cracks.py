@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from glassllava.measurement import measure
 from glassllava.measurement.cracks import find_cracks
-from glassllava.measurement.lines import find_lines
+from glassllava.measurement.lines import Line, Trace, find_lines, parted
 from glassllava.measurement.regions import flatten
+from glassllava.measurement.traces import Arm
 from glassllava.micrograph.record import Micrograph, PixelSize
 
 
@@ -143,6 +144,46 @@ def test_regions_lie_on_the_crack():
     assert place.area_px == pytest.approx(335 * 5, rel=0.1)
     for x, y in place.polygon:
         assert np.hypot(*(path - (x, y)).T).min() < 7
+
+
+def test_the_folds_and_the_rim_of_an_impression_are_no_cracks():
+    y, x = np.mgrid[:400, :500].astype(float)
+    across, down = np.abs(x - 250), np.abs(y - 200)
+    inside = np.clip(70 - across - down, 0, None)
+    # Four faces that darken towards the middle, in folds along their corners, and a bright rim.
+    faces = 150 - 1.2 * inside - 12 * np.exp(-np.minimum(across, down) / 8) * (inside > 0)
+    rim = 50 * np.exp(-(((across + down - 75) / 5) ** 2))
+    picture = drawn(faces + rim, noise=3)
+    found = measure(record(picture), picture)
+    assert found.value("crack_count") == 0
+    cracked = with_lines([bent((328, 196), 0.1, 120, bend=0.5)], 3) - 150
+    both = drawn(faces + rim + cracked, noise=3)
+    found = by_quantity(measure(record(both), both))
+    assert found["crack_length_total"].value == pytest.approx(123, rel=0.15)
+
+
+def test_a_centre_line_runs_straight_where_the_crack_does_and_bends_where_it_bends():
+    x = np.arange(60, 440, 2.0)
+    straight = np.stack([x, 120 + 0.3 * x], 1)
+    for path in (straight, straight + np.stack([0 * x, 5 * np.sin(x / 6)], 1)):
+        picture = drawn(with_lines([path], 4), noise=2)
+        dark, _ = find_lines(flatten(picture), picture, [])
+        truth = float(np.hypot(*np.diff(path, axis=0).T).sum())
+        assert dark[0].length == pytest.approx(truth + 4, rel=0.02)
+
+
+def test_a_line_that_parts_keeps_the_bridge_between_what_stays():
+    x = np.arange(0.0, 41.0)
+    first = Trace(Arm(np.stack([x, 0 * x], 1), -1, -1))
+    second = Trace(Arm(np.stack([x + 50, 0 * x], 1), -1, 7))
+    third = Trace(Arm(np.stack([x + 90, x], 1), 7, -1))
+    bridge = Trace(Arm(np.array([[40.0, 0.0], [50.0, 0.0]]), -2, -2, gap=10.0))
+    line = Line((first, second, third, bridge), -1, 1.0, 1.0)
+    assert parted(line, line.traces) == [line]
+    (left,) = parted(line, [first, second, bridge])
+    assert left.length == pytest.approx(90)
+    apart = parted(line, [first, third, bridge])
+    assert sorted(part.length for part in apart) == pytest.approx([40, 40 * math.sqrt(2)])
 
 
 @pytest.mark.parametrize("seed", range(4))

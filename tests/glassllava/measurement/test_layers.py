@@ -67,6 +67,22 @@ def test_two_layers_from_the_top_and_upright_ones_from_the_left():
     assert abs(by_quantity(found)["layer_orientation"].value) == pytest.approx(np.pi / 2, abs=0.02)
 
 
+def test_a_dark_gap_along_a_border_leaves_the_layers_end_open():
+    first, second = 120 + 4 * np.sin(X / 60), 240 + 4 * np.sin(X / 70)
+    whole = banded([first, second], [90, 170, 120], noise=3)
+    depth = np.arange(400)[:, None] - first[None, :]
+    gap = 1 - 0.8 * np.exp(-((depth / 3.0) ** 2))
+    parted = np.clip(whole * gap, 0, 255).astype(np.uint8)
+    plain, gaping = (
+        by_quantity(measure(record(one), one))["layer_thickness_mean"] for one in (whole, parted)
+    )
+    truth = float(np.mean(second - first))
+    assert abs(gaping.value - truth) < gaping.uncertainty
+    assert gaping.uncertainty > 1.5 * plain.uncertainty
+    assert "dark gap" in gaping.note
+    assert "dark gap" not in plain.note
+
+
 def test_pores_and_cracks_in_a_layer_do_not_move_its_borders():
     first, second = 120 + 4 * np.sin(X / 60), 240 + 4 * np.sin(X / 70)
     picture = banded([first, second], [190, 120, 140], noise=4)
