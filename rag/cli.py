@@ -132,12 +132,15 @@ def _list(args: argparse.Namespace) -> int:
     with _open(args) as library:
         rows = library.documents()
         told = {"folder": str(library.folder), "generation": library.generation}
+        place = library.place
         readonly = library.readonly
     if args.json:
-        _print_json(told | {"documents": [printed.document_json(row) for row in rows]})
+        _print_json(
+            told | {"place": place, "documents": [printed.document_json(row) for row in rows]}
+        )
     else:
         print(printed.listing(rows))
-        print(f"generation {told['generation']}, in {told['folder']}")
+        print(f"generation {told['generation']}, in {place}")
         if readonly:
             print(f"nothing can be added: {readonly}")
     return 0

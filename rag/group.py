@@ -34,6 +34,8 @@ _LOG = logging.getLogger(__name__)
 _KEEPER = "keeper"
 #: How often a search asks the server whether there is something new.
 _EVERY_S = 2.0
+#: How long one that does not answer is left alone: each search would wait for it.
+_REST_S = 60.0
 _TRIES = 5
 
 
@@ -47,7 +49,7 @@ class GroupLibrary(Library):
         self._token = token
         self._address = address
         self._server: Server | None = None
-        self._asked = 0.0
+        self._next = 0.0
         self._silent = False
         self._why_exact = f"a copy of {address.url}"
         self._index_tried = True  # the copy is searched exactly: it needs no index of its own
@@ -64,8 +66,16 @@ class GroupLibrary(Library):
         if state is None:
             super().hold_primer()
             _LOG.warning("%s holds no library yet: the primer answers", self._address.url)
-        else:
-            self._follow(state)
+            return
+        self._follow(state)
+        if self._is_kept_here(state):
+            super().hold_primer()
+            if self.generation != state["generation"]:
+                self._push()
+
+    @property
+    def place(self) -> str:
+        return self._address.url
 
     def add(
         self, document: Document, progress: Any = None, record: str | None = None
@@ -140,14 +150,15 @@ class GroupLibrary(Library):
             super().close()
 
     def _refreshed(self) -> Any:
-        if time.monotonic() - self._asked > _EVERY_S:
+        if time.monotonic() > self._next:
             try:
                 state = self._connected().state()
                 if state is not None:
                     self._follow(state)
+                self._next = time.monotonic() + _EVERY_S
             except LiteratureUnavailable as error:
                 self._without_server(error)
-            self._asked = time.monotonic()
+                self._next = time.monotonic() + _REST_S
         return super()._refreshed()
 
     def _open_index(self, holdings: Holdings) -> None:

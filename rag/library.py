@@ -249,6 +249,11 @@ class Library:
         return self._manifest.picture(sha256)
 
     @property
+    def place(self) -> str:
+        """Where a person says this library is."""
+        return str(self.folder)
+
+    @property
     def readonly(self) -> str:
         """Why nothing can be added; empty where something can."""
         return self._manifest.readonly
@@ -334,7 +339,7 @@ class Library:
             from rag.progress import progress_bar
 
             with progress_bar(len(document.entries), "primer") as bar:
-                self.add(document, bar.update)
+                Library.add(self, document, bar.update)  # no change that a group need be told
         self._manifest.refit(self._embedder.encode, self._embedder.fingerprint)
 
     def _refreshed(self) -> _Loaded:

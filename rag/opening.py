@@ -47,14 +47,17 @@ def open_library(folder: Path | str | None = None) -> Library:
     return library
 
 
+def copy_of(address: Address) -> Path:
+    """The folder of this person's copy of a server's library; two servers are two copies."""
+    mark = hashlib.sha256(address.url.encode()).hexdigest()[:8]
+    plain = re.sub(r"[^A-Za-z0-9.]", "-", f"{address.host}-{address.port}")
+    return user_data_dir() / "servers" / f"{plain}-{mark}"
+
+
 def _of_group(address: Address) -> Library:
     from rag.group import GroupLibrary
 
-    token = token_for(address)
-    # The address in the folder's name: two servers are two copies.
-    mark = hashlib.sha256(address.url.encode()).hexdigest()[:8]
-    plain = re.sub(r"[^A-Za-z0-9.]", "-", f"{address.host}-{address.port}")
-    folder = user_data_dir() / "servers" / f"{plain}-{mark}"
+    token, folder = token_for(address), copy_of(address)
     _make(folder, parents=True)
     return GroupLibrary(folder, shared_embedder(), address, token)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import http.server
 import json
 import os
@@ -21,9 +22,11 @@ import pytest
 
 from glassllava.errors import LiteratureUnavailable
 from rag.adding import add_files
+from rag.cli import add_commands
 from rag.group import GroupLibrary
 from rag.index.server import Server
 from rag.manifest import Manifest
+from rag.opening import copy_of
 from rag.server import address_of, token_for
 from tests.rag.tiny import TinyEmbedder
 
@@ -138,7 +141,7 @@ def test_what_the_keeper_adds_all_others_find(empty, tmp_path):
             add_files(keeper, [folder])
             keeper.remove(f"file:{folder / 'crack.md'}")
             keeper.settle()
-            reader._asked = 0.0  # as if two seconds had gone by
+            reader._next = 0.0  # as if two seconds had gone by
             assert "pump" in reader.search("zebra stripes came", 1)[0].text
             assert passages(reader) == passages(keeper)
             # A scan that began before still finds what was there.
@@ -163,7 +166,7 @@ def test_only_the_keeper_changes_it_until_another_becomes_it(empty, tmp_path):
         two.settle()
         with pytest.raises(LiteratureUnavailable, match="is kept by"):
             one.remove(f"file:{folder / 'zebra.md'}")
-        one._asked = 0.0
+        one._next = 0.0
         one.search("seals", 1)
         assert passages(one) == passages(two)
 
@@ -180,7 +183,7 @@ def test_a_push_that_was_cut_short_is_not_seen_and_is_finished(empty, tmp_path, 
             _, told, holdings = keeper._manifest.copy()
             keeper._connected().put(holdings, told)  # and here the process dies
             keeper._dirty = False
-            reader._asked = 0.0
+            reader._next = 0.0
             reader.search("seals", 1)
             assert passages(reader) == seen
             with opened(tmp_path / "late", empty.url) as late:
@@ -213,7 +216,7 @@ def test_what_is_purged_is_gone_from_the_server_and_from_every_copy(empty, tmp_p
             pinned = reader.pinned(reader.generation)
             keeper.purge(f"file:{folder / 'zebra.md'}")
             keeper.settle()
-            reader._asked = 0.0
+            reader._next = 0.0
             reader.search("seals", 1)
             assert {row for row, _, _ in passages(reader)} == {
                 row for row, _, _ in passages(keeper)
@@ -267,6 +270,58 @@ def test_a_state_of_another_form_changes_nothing_here(empty, tmp_path, spoil):
             with pytest.raises(LiteratureUnavailable, match="not in the form"):
                 reader._follow(state)
             assert passages(reader) == seen
+
+
+def run(*words):
+    parser = argparse.ArgumentParser(prog="glassview")
+    add_commands(parser.add_subparsers())
+    args = parser.parse_args(["library", *map(str, words)])
+    return args.run(args)
+
+
+def as_person(name, url, embedded, tmp_path, monkeypatch):
+    """From here on the commands are given by another person, whose copy's primer is embedded."""
+    monkeypatch.setenv("GLASSVIEW_DATA_DIR", str(tmp_path / name))
+    copy = copy_of(address_of(url, ()))
+    if not copy.exists():
+        copy.mkdir(parents=True)
+        shutil.copy(embedded / "manifest.sqlite", copy)
+
+
+def test_every_command_takes_the_address(empty, embedded, tmp_path, monkeypatch, capsys):
+    folder = papers(tmp_path, zebra="Zebra stripes on the screen came from a loose gasket.")
+    as_person("keeper", empty.url, embedded, tmp_path, monkeypatch)
+    place = ("--library", empty.url)
+    # Whoever looks into an empty server finds the primer, and puts nothing there.
+    assert run("search", "needle fans in soda-lime glass", "-k", 1, *place) == 0
+    assert "GlassView primer" in capsys.readouterr().out
+    assert Server(address_of(empty.url, ()), None).state() is None
+    assert run("add", folder, *place) == 0
+
+    as_person("reader", empty.url, embedded, tmp_path, monkeypatch)
+    run("list", *place)
+    told = capsys.readouterr().out
+    assert "Zebra: 1 passage" in told
+    assert f"in {empty.url}" in told
+    run("search", "zebra stripes came from a loose gasket", "-k", 1, "--json", *place)
+    (passage,) = json.loads(capsys.readouterr().out)["passages"]
+    assert passage["title"] == "Zebra"
+    run("show", passage["id"], *place)
+    run("export", "--format", "csl", *place)
+    assert "gasket" in capsys.readouterr().out
+    assert run("check", "--json", *place) == 0
+    assert json.loads(capsys.readouterr().out)["lost"] == 0
+    with pytest.raises(LiteratureUnavailable, match="is kept by"):
+        run("remove", "Zebra", *place)
+    assert run("keep", *place) == 0
+    assert run("remove", "Zebra", "--purge", *place) == 0
+    capsys.readouterr()
+
+    as_person("keeper", empty.url, embedded, tmp_path, monkeypatch)
+    run("list", "--json", *place)
+    assert [row["kind"] for row in json.loads(capsys.readouterr().out)["documents"]] == ["primer"]
+    with pytest.raises(LiteratureUnavailable, match="speaks to no host but this machine"):
+        run("list", "--library", "http://192.0.2.7:8000")
 
 
 # Whom it speaks to
