@@ -93,6 +93,8 @@ class Header:
     blobs: Mapping[int, bytes] = field(default_factory=dict)
     numbers: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     reach: Callable[[int, int], bytes] = _nothing
+    #: What is to be said of how the page's pixels are read.
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

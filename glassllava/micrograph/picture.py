@@ -61,13 +61,28 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             raise UnreadableMicrograph(
                 f"There is no picture: it claims {width} × {height} pixels", where=path
             )
+        if picture.mode == "CMYK":
+            raise UnreadableMicrograph(
+                "A picture in printing colours is not read", where=path, remedy="Save it as grey."
+            )
         samples = 1 if picture.mode in _GREY else 3
         page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
         needed = width * height * samples * max(8, page.bit_depth) // 8
         refuse_too_large(path, needed, f"it claims {width} × {height} pixels")
         texts, told = _exif_texts(picture)
+        remarks = _remarks(picture)
     software = texts.pop(_SOFTWARE, "")
-    return (page,), {0: Header(width, height, software=software, texts=texts)}, told
+    header = Header(width, height, software=software, texts=texts, remarks=remarks)
+    return (page,), {0: header}, told
+
+
+def _remarks(picture: Image.Image) -> tuple[str, ...]:
+    """That Pillow reads 16 bits a colour as 8: its raw mode, as "RGB;16B", says what is stored."""
+    tiles = getattr(picture, "tile", ())  # of an image that was opened and not yet decoded
+    raw = str(tiles[0][3]) if tiles else ""
+    if "16" not in raw or picture.mode.startswith("I"):
+        return ()
+    return ("The picture holds 16 bits a sample, of which 8 are read: save it as 16-bit grey",)
 
 
 def _exif_texts(picture: Image.Image) -> tuple[dict[int, str], tuple[str, ...]]:

@@ -36,6 +36,7 @@ from glassllava.micrograph.record import (
     Page,
     PixelSize,
 )
+from glassllava.micrograph.shades import as_grey
 from glassllava.micrograph.vendors import (
     digitalmicrograph,
     fibics,
@@ -81,7 +82,6 @@ _TOO_SMALL = 64
 #: Pixels up to which a whole frame is decoded to look for a caption at its top.
 _SOON_DECODED = 8_000_000
 _ALIKE_ROWS = 4  # a databar that is seen is the one that a header tells of
-_LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 _TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
@@ -138,7 +138,11 @@ def read_micrograph(
             for r in readings
         ]
     told = [text for reading in readings for text in reading.warnings]
-    warnings = [*left_out, *dict.fromkeys(told)]  # what two vendors say is said once
+    warnings = [
+        *left_out,
+        *header.remarks,
+        *dict.fromkeys(told),
+    ]  # what two vendors say is said once
     if bar is not None:
         readings.append(VendorReading(candidates=(bar,)))
     size, candidates, scale_warnings = trust.scale(readings, pixel_size, saved_anew_by(header))
@@ -211,20 +215,6 @@ def _read_pixels(
             remedy="It is torn, or it was written anew meanwhile: open it again.",
         )
     return array
-
-
-def as_grey(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """(H, W) of (H, W) or (H, W, 3) in the same type; colours by luminance (BT.709)."""
-    if array.ndim == 2:
-        return array
-    red, green, blue = (array[..., index] for index in range(3))
-    if np.array_equal(red, green) and np.array_equal(green, blue):
-        return np.ascontiguousarray(red)  # grey stored as colour: exact
-    mixed = array.astype(np.float64) @ np.array(_LUMINANCE)
-    if array.dtype.kind in "ui":
-        limits = np.iinfo(array.dtype)
-        mixed = np.clip(np.rint(mixed), limits.min, limits.max)
-    return mixed.astype(array.dtype)
 
 
 def kind_of(path: Path) -> str:

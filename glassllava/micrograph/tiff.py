@@ -12,6 +12,7 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
 from glassllava.micrograph.limits import refuse_too_large
 from glassllava.micrograph.record import Page
+from glassllava.micrograph.shades import shades_of
 from glassllava.micrograph.tags import TagReader
 
 # What it says about odd tags is not for the person; what matters comes back as an error.
@@ -101,7 +103,7 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             try:
                 with translated(path, f"page {index}"):
                     described = _described(index, page)
-                    header = tags.header(page)
+                    header = replace(tags.header(page), remarks=shades_of(page).remarks)
                     refuse_absurd(path, file, page)
             except UnreadableMicrograph as error:
                 refused = refused or error

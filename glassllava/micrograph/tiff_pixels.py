@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph.shades import shades_of
 from glassllava.micrograph.tiff import opened, page_of, refuse_absurd, translated
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,6 @@ KEPT_BYTES = 32 * 2**20
 _WIDE = 0.25
 
 _BAND_ROWS = 256
-_WHITE_IS_ZERO = 0
 _JPEG = (6, 7, 34892, 33007)
 _MAX_LEVELS = 24
 
@@ -41,10 +41,9 @@ _MAX_LEVELS = 24
 def read_pixels(path: Path, index: int, first_row: int = 0, every_column: int = 1) -> Array:
     """Rows from `first_row` to the last of a page, (H, W) or (H, W, 3), in the stored type.
 
-    One-bit pages come back as 0 and 255. The index of a palette page is its grey (vendors store
-    grey values and a display palette beside them). White-is-zero pages are turned round. Where
-    the file allows, only the asked rows are read; of `every_column`-th columns alone, no more is
-    held than those and a band of rows.
+    One-bit pages come back as 0 and 255. Palettes, white at zero, and samples that are no colours
+    are read as `shades` says. Where the file allows, only the asked rows are read; of
+    `every_column`-th columns alone, no more is held than those and a band of rows.
 
     Raises
     ------
@@ -60,7 +59,7 @@ def read_pixels(path: Path, index: int, first_row: int = 0, every_column: int = 
                 array = page.asarray()
                 if str(page.axes) == "SYX":
                     array = np.moveaxis(array, 0, -1)
-                return _as_grey_or_rgb(array, page)
+                return shades_of(page).applied(array)
         with PagePixels(path, page) as plane:
             first = max(0, first_row)
             if every_column == 1:
@@ -131,7 +130,7 @@ class PagePixels:
         self._planes = samples if self._planar else 1
         self._samples = 1 if self._planar else samples
         self._stored = np.dtype(page.dtype).newbyteorder(str(page.parent.byteorder))
-        self.channels = 3 if samples >= 3 else 1
+        self._shades = shades_of(page)
         self._offsets = tuple(map(int, page.dataoffsets))
         self._counts = tuple(map(int, page.databytecounts))
         self._tables = {}
@@ -145,7 +144,7 @@ class PagePixels:
             self.grain = (max(1, min(int(page.rowsperstrip), self.height)), self.width)
         if not self.is_plain:
             page.init_decode()  # it may look into the file, which is open for the last time
-        self.dtype = _as_grey_or_rgb(np.zeros((1, 1), page.dtype), page).dtype
+        self.dtype = self._shades.applied(np.zeros((1, 1), page.dtype)).dtype
 
     def window(self, rows: slice, columns: slice, every: int = 1) -> Array:
         """(h, w) or (h, w, 3): `every`-th pixel of the rows and columns from their first on.
@@ -164,7 +163,7 @@ class PagePixels:
                 self._refuse_changed()
                 read = self._read_plain if self.is_plain else self._read_segments
                 read(array, top, bottom, left, right, every)
-        return _as_grey_or_rgb(array[..., 0] if shape[2] == 1 else array, self._page)
+        return self._shades.applied(array[..., 0] if shape[2] == 1 else array)
 
     def forget(self) -> None:
         """Give back the memory of strips and tiles that were kept."""
@@ -369,15 +368,3 @@ def _step(page: Any, smaller: Any) -> int:
         for side, small in ((height, small_height), (width, small_width))
     )
     return step if fits and step > 1 else 0
-
-
-def _as_grey_or_rgb(array: Array, page: Any) -> Array:
-    if array.ndim == 3:
-        # A second sample without a colour model is opacity, and so is a fourth.
-        array = array[..., :3] if array.shape[2] >= 3 else array[..., 0]
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * np.uint8(255)
-        return np.uint8(255) - array if int(page.photometric) == _WHITE_IS_ZERO else array
-    if int(page.photometric) == _WHITE_IS_ZERO and array.dtype.kind == "u":
-        array = array.dtype.type(2 ** int(page.bitspersample) - 1) - array
-    return np.ascontiguousarray(array)

@@ -73,7 +73,10 @@ LAYOUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "one bit, white is zero": ("bool", {"rowsperstrip": 50, "photometric": "miniswhite"}),
     "palette": (
         "uint8",
-        {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256)},
+        {
+            "photometric": "palette",
+            "colormap": np.tile(np.arange(256, dtype=np.uint16) * 257, (3, 1)),
+        },
     ),
 }
 

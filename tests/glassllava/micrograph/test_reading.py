@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import pickle
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph import pyramid
 from glassllava.micrograph.reading import (
     display_range,
     grey,
@@ -49,14 +52,93 @@ def test_colour_becomes_luminance_and_grey_stored_as_colour_stays_exact(tmp_path
 def test_palette_index_is_the_grey(tmp_path):
     """Trap 3: Zeiss stores a display palette beside grey values, and not always a grey one."""
     picture = write.specimen()
-    found = read_micrograph(write.write_tiff(tmp_path / "a.tif", picture, palette=True))
+    text = write.zeiss_text(write.zeiss_entries("10 nm", "2.5 nm", "2.56 µm"))
+    path = write.write_tiff(tmp_path / "a.tif", picture, {34118: text}, palette=True)
+    found = read_micrograph(path)
     np.testing.assert_array_equal(grey(found), picture)
+    assert not any("palette" in warning for warning in found.warnings)
 
 
-def test_white_is_zero_is_turned_round(tmp_path):
+def test_other_palettes_are_looked_up(tmp_path):
+    """A reversed palette read by its index is the negative of the picture."""
     picture = write.specimen()
+    grey_of = np.linspace(0, 65535, 256).astype(np.uint16)
+    for name, ramp, expected in (
+        ("grey", grey_of, picture),
+        ("reversed", grey_of[::-1], (grey_of[::-1] // 257)[picture]),
+    ):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, picture, photometric="palette", colormap=[ramp] * 3)
+        found = read_micrograph(path)
+        np.testing.assert_array_equal(grey(found), expected)
+        with contextlib.closing(pyramid.open_pixels(found)) as levels:
+            np.testing.assert_array_equal(levels.window(), expected)
+        told = any("palette of colours" in warning for warning in found.warnings)
+        assert told == (name == "reversed")
+
+
+def test_colours_of_a_palette_become_luminance(tmp_path):
+    picture = write.specimen()
+    path = write.write_tiff(tmp_path / "a.tif", picture, palette=True)
+    index = picture.astype(float)
+    mixed = 0.2126 * index + 0.7152 * (255 - index) + 0.0722 * (index / 2)
+    found = read_micrograph(path)
+    assert np.abs(grey(found) - mixed).max() <= 1
+    with Image.open(path) as image:
+        assert (
+            np.abs(grey(found) - np.asarray(image.convert("RGB")) @ (0.2126, 0.7152, 0.0722)).max()
+            <= 1
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32, np.float32])
+def test_white_is_zero_is_turned_round(tmp_path, dtype):
+    picture = write.specimen().astype(dtype)
     found = read_micrograph(write.write_tiff(tmp_path / "a.tif", picture, white_is_zero=True))
-    np.testing.assert_array_equal(grey(found), 255 - picture)
+    turned = grey(found)
+    assert turned.dtype == dtype
+    if turned.dtype.kind == "u":
+        np.testing.assert_array_equal(turned, np.iinfo(dtype).max - picture)
+    assert np.corrcoef(turned.ravel().astype(float), picture.ravel().astype(float))[0, 1] < -0.999
+
+
+@pytest.mark.parametrize("planar", ["separate", "contig"])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_samples_that_are_no_colours_are_not_mixed(tmp_path, planar, count):
+    detectors = np.stack([write.specimen(seed=n) for n in range(count)])
+    stored = detectors if planar == "separate" else np.moveaxis(detectors, 0, -1)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stored, photometric="minisblack", planarconfig=planar)
+    found = read_micrograph(path)
+    np.testing.assert_array_equal(grey(found), detectors[0])
+    with contextlib.closing(pyramid.open_pixels(found)) as levels:
+        np.testing.assert_array_equal(levels.window(), detectors[0])
+    assert any(f"{count} samples that are no colours" in warning for warning in found.warnings)
+
+
+def test_opacity_is_passed_over(tmp_path):
+    picture = write.specimen()
+    both = np.dstack([picture, np.zeros_like(picture)])
+    tifffile.imwrite(
+        tmp_path / "a.tif", both, photometric="minisblack", extrasamples=["unassalpha"]
+    )
+    found = read_micrograph(tmp_path / "a.tif")
+    np.testing.assert_array_equal(grey(found), picture)
+    assert found.warnings == ()
+
+
+def test_printing_colours_are_refused_and_16_bit_colours_told(tmp_path):
+    colour = np.dstack([write.specimen()] * 3)
+    Image.fromarray(colour).convert("CMYK").save(tmp_path / "a.jpg")
+    with pytest.raises(UnreadableMicrograph, match="printing colours"):
+        read_micrograph(tmp_path / "a.jpg")
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(colour.astype(np.uint16) * 257))
+    found = read_micrograph(tmp_path / "a.png")
+    assert any("16 bits a sample, of which 8 are read" in warning for warning in found.warnings)
+    (tmp_path / "b.png").write_bytes(imagecodecs.png_encode(colour))
+    assert read_micrograph(tmp_path / "b.png").warnings == ()
+    (tmp_path / "c.png").write_bytes(imagecodecs.png_encode(colour[..., 0].astype(np.uint16)))
+    assert read_micrograph(tmp_path / "c.png").warnings == ()
 
 
 def test_the_clean_page_is_chosen_and_another_can_be_asked_for(tmp_path):
