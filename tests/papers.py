@@ -687,3 +687,34 @@ def write_long(path: Path, pages: int) -> None:
             canvas.drawString(72, 740 - 14 * number, line)
         canvas.showPage()
     canvas.save()
+
+
+def write_odd_numbers(path: Path) -> None:
+    """Words with sizes and places that no page has, before some that it has."""
+    odd = b"".join(
+        b"BT /F1 %b Tf %b Tm (odd) Tj ET " % (size, matrix)
+        for size in (b"0", b"-12", b"1e30", b"99999999999999999999999999999999999999999999")
+        for matrix in (b"1 0 0 1 72 500", b"0 0 0 0 72 500", b"1e38 0 0 1e38 1e38 1e38")
+    )
+    _one_page(path, b"", stream(odd + _WORDS))
+
+
+def write_no_size(path: Path) -> None:
+    """A page whose box is empty or endless; PDFium may take another in its stead."""
+    content = stream(_WORDS)
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 1e9 1e9] /CropBox [5 5 5 5]"
+    page += b" /Contents 5 0 R /Resources << /Font << /F1 4 0 R >> >> >>"
+    pages = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
+    write_raw(path, [b"<< /Type /Catalog /Pages 2 0 R >>", pages, page, _FONT, content])
+
+
+def write_cloud(path: Path, points: int) -> None:
+    """A drawing of many points above its caption."""
+    rng = np.random.default_rng(points)
+    canvas = Canvas(str(path), pagesize=A4)
+    for x, y in rng.uniform((100, 400), (400, 600), (points, 2)):
+        canvas.circle(x, y, 1)
+    canvas.setFont("Times-Roman", 9)
+    canvas.drawString(100, 385, "Figure 1. A made-up cloud of points.")
+    canvas.drawString(72, 300, "Made-up words of the page that go on below the figure.")
+    canvas.save()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: Lines that must face each other before there are two columns.
 _FACING = 4
 _NARROWEST_GUTTER = 7.0
+_SHORT = 30.0
 _NARROWEST_COLUMN = 0.18
 #: More pieces in a row than three columns have: a row of a table, or numbers along an axis.
 _MOST_PIECES = 3
@@ -30,7 +31,7 @@ def usual_gutters(pages: Sequence[tuple[Sequence[Line], float]]) -> tuple[float,
     places = sorted(place for pieces, width in pages for place in _gutters(pieces, width, 2))
     groups: list[list[float]] = []
     for place in places:
-        if groups and place - groups[-1][-1] < 8:
+        if groups and place - groups[-1][-1] < 12:
             groups[-1].append(place)
         else:
             groups.append([place])
@@ -142,8 +143,10 @@ def _gutter(pieces: Sequence[Line], width: float) -> float | None:
     if most < _FACING:
         return None
     best = [x for x, count in votes.items() if count >= 0.9 * most]
-    # The lines that cross a strip must not outnumber those that face each other over it, by far.
-    ranked = sorted((sum(1 for p in pieces if p.left < x < p.right), x) for x in sorted(best))
+    # A page number may stand in the middle of a gutter.
+    long = [p for p in pieces if p.right - p.left > _SHORT]
+    # Of the places that most lines face each other over, the middle of those that least crosses.
+    ranked = sorted((sum(p.left < x < p.right for p in long), x) for x in sorted(best))
     fewest = ranked[0][0]
     clear = sorted(x for crossing, x in ranked if crossing == fewest)
     return _longest_run_middle(clear)

@@ -24,6 +24,8 @@ _PARTS = 45.0
 _SMALLEST = 36.0
 _FARTHEST = 130.0
 _LEAST_PATHS = 5
+_MANY = 400
+_SQUARE = 20.0
 
 
 @dataclass(slots=True)
@@ -74,20 +76,44 @@ def clusters_of(sheet: Sheet, dropped: set[str]) -> list[Cluster]:
 
 
 def drawings_of(sheet: Sheet) -> list[Cluster]:
-    """The drawn paths of a page, gathered where they touch, with the words written into them."""
+    """The drawn paths of a page, gathered where they touch."""
     page = sheet.width * sheet.height
     paths = [Cluster(box, drawn=1) for box in sheet.drawings if area(box) < 0.8 * page]
-    gathered = [
+    return [
         cluster
-        for cluster in _gathered(paths, _PANELS, ())
+        for cluster in _gathered(_coarse(paths), _PANELS, ())
         if cluster.drawn >= _LEAST_PATHS and _is_large(cluster.box)
     ]
-    for cluster in gathered:
-        reach = _grown(cluster.box, 16)
-        for line in sheet.lines:
-            if len(line.text.split()) <= 8 and inside(line.box, reach):
-                cluster.box = union(cluster.box, line.box)
-    return gathered
+
+
+def _with_words(cluster: Cluster, lines: Sequence[Line]) -> Cluster:
+    """A drawing with the words and numbers at its axes."""
+    box, reach = cluster.box, _grown(cluster.box, 16)
+    for line in lines:
+        if len(line.text.split()) <= 8 and inside(line.box, reach):
+            box = union(box, line.box)
+    return Cluster(box, cluster.images, cluster.drawn)
+
+
+def _coarse(paths: list[Cluster]) -> list[Cluster]:
+    """Many small paths gathered by the square they stand in: a cloud of points is one thing."""
+    if len(paths) <= _MANY:
+        return paths
+    squares: dict[tuple[int, int], Cluster] = {}
+    found: list[Cluster] = []
+    for path in paths:
+        left, top, right, bottom = path.box
+        if max(right - left, bottom - top) > _SQUARE:
+            found.append(path)
+            continue
+        square = int((left + right) / 2 / _SQUARE), int((top + bottom) / 2 / _SQUARE)
+        if square in squares:
+            squares[square].box = union(squares[square].box, path.box)
+            squares[square].drawn += 1
+        else:
+            squares[square] = path
+    # What is large and too many is hatching or a map: its outline is there in the first.
+    return found[:_MANY] + list(squares.values())
 
 
 def matched(
@@ -102,8 +128,9 @@ def matched(
     whole = [part for cluster in images for part in _parted(cluster, captions)]
     pairs = _paired(wanted, whole, prose)
     unmatched = [caption for number, caption in enumerate(wanted) if number not in pairs]
+    words = [line for line in sheet.lines if id(line) not in taken]
     free = [
-        drawing
+        _with_words(drawing, words)
         for drawing in drawings
         if not any(_overlap(drawing.box, cluster.box) > 0 for cluster in whole)
     ]

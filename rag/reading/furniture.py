@@ -32,11 +32,12 @@ _NUMBER = re.compile(
 
 def taken_off(sheets: list[Sheet]) -> list[Sheet]:
     """The same sheets with their furniture removed; the removed lines are dropped for good."""
-    places: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    #: {form of a line: {page: heights at which it stands there}}
+    places: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     edges = [_edges(sheet) for sheet in sheets]
     for sheet, lines in zip(sheets, edges, strict=True):
         for line in lines:
-            places[_form(line)].append((sheet.number, line.base))
+            places[_form(line)][sheet.number].append(line.base)
     body = body_size(sheets)
     for sheet, lines in zip(sheets, edges, strict=True):
         gone = {
@@ -60,15 +61,16 @@ def _form(line: Line) -> str:
     return re.sub(r"\d+", "#", line.text.casefold())
 
 
-def _is_furniture(sheet: Sheet, line: Line, places: list[tuple[int, float]]) -> bool:
+def _is_furniture(sheet: Sheet, line: Line, places: dict[int, list[float]]) -> bool:
     if _NUMBER.fullmatch(line.text.strip()):
         return True
-    alike = {
-        number
-        for number, base in places
-        if abs(number - sheet.number) <= _REACH and abs(base - line.base) < 4
-    }
-    return len(alike) >= 2
+    around = range(sheet.number - _REACH, sheet.number + _REACH + 1)
+    alike = sum(
+        any(abs(base - line.base) < 4 for base in places[number])
+        for number in around
+        if number in places
+    )
+    return alike >= 2
 
 
 def _is_alone(sheet: Sheet, line: Line, body: float) -> bool:

@@ -19,6 +19,8 @@ Box = tuple[float, float, float, float]
 
 #: A page with more characters than this is no page of a paper: what follows is not read.
 MOST_CHARACTERS = 60_000
+_LARGEST_SIZE = 2000.0
+_FAR = 100_000.0
 _BOLD = re.compile(r"bold|black|heavy|demi|-bd\b|(?:cm|sf|ec)bx|medi\b", re.IGNORECASE)
 #: Ligatures and dashes; also as TeX's fonts number them where a file does not say what they are.
 _SIGNS = {
@@ -153,8 +155,11 @@ class _Styles:
         raw.FPDFText_GetFontInfo(textpage, index, self._name, 128, self._flags)
         bold = bool(_BOLD.search(self._name.value.decode("utf-8", "replace")))
         bold = bold or raw.FPDFText_GetFontWeight(textpage, index) >= 600
+        quarter = None
         angle = math.degrees(math.atan2(matrix.b, matrix.a)) / 90
-        quarter = round(angle) % 4 if abs(angle - round(angle)) < 0.06 else None
+        # A file may hold any number, and none.
+        if math.isfinite(angle) and 0 < size < _LARGEST_SIZE:
+            quarter = round(angle) % 4 if abs(angle - round(angle)) < 0.06 else None
         self._style = size, bold, quarter
         return self._style
 
@@ -211,6 +216,8 @@ def _words(
             box = (told.left - left, top - told.top, told.right - left, top - told.bottom)
         else:
             box = upright((told.left, told.bottom, told.right, told.top))
+        if not (-_FAR < box[0] <= box[2] < _FAR and -_FAR < box[1] <= box[3] < _FAR):
+            continue
         if word is None or abs(box[3] - box[1] - height) > 0.02 or code == 0xFFFD:
             style = styles.at(index)
             height = box[3] - box[1]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: A page with fewer letters than this, and a picture over it, is a scan.
 _LEAST_LETTERS = 25
+#: Points; the largest that the format allows is 14,400.
+_LARGEST_PAGE = 20_000
 _XMP = re.compile(rb"<x:xmpmeta.{0,65536}?</x:xmpmeta>", re.DOTALL)
 
 
@@ -153,6 +155,8 @@ class _Reading:
                     frame, pieces = lines_of(page, textpage)
                 finally:
                     textpage.close()
+                if not all(0 < length < _LARGEST_PAGE for length in frame.shown):
+                    raise pypdfium2.PdfiumError("it has no size")
                 sheet = Sheet(number, frame, [])
                 gather(page, sheet)
                 if self._is_scan(sheet, pieces) and self._ocr:

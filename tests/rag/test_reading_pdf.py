@@ -249,6 +249,33 @@ def test_damaged_bytes_end_in_words(tmp_path, seed):
         assert document.entries
 
 
+@pytest.mark.parametrize("write", [papers.write_odd_numbers, papers.write_no_size])
+def test_numbers_that_no_page_has_end_in_words(tmp_path, write):
+    write(tmp_path / "a.pdf")
+    document, error = _outcome(tmp_path / "a.pdf")
+    if document is None:
+        assert "failed on this file" not in error.what
+    else:
+        assert any("made-up words on glass" in e.passage.text for e in document.entries)
+
+
+def test_a_cloud_of_points_is_one_figure(tmp_path):
+    papers.write_cloud(tmp_path / "a.pdf", 6000)
+    (figure,) = read_document(tmp_path / "a.pdf").figures
+    assert figure.caption == "Figure 1. A made-up cloud of points."
+    # From (100, 400) to (400, 600) of a page of 842.
+    assert paper_scores.overlap(figure.box, (99, 241, 401, 443)) > 0.95
+
+
+def test_an_embedded_jpeg_is_kept_as_it_is(paper):
+    truth, document = paper
+    (single,) = [figure for figure in truth.figures if figure.kind == "single"]
+    (found,) = [figure for figure in document.figures if figure.label == single.label]
+    (original,) = found.originals
+    assert (original.width, original.height) == (240, 180)
+    assert original.media == "image/jpeg"
+
+
 # What costs too much
 
 
