@@ -7,8 +7,10 @@ import sqlite3
 import numpy as np
 import pytest
 
+import rag.database
 from glassllava.errors import LiteratureUnavailable
 from glassllava.literature import Passage
+from rag import schema
 from rag.manifest import Manifest
 from rag.passages import Document, Entry
 
@@ -155,3 +157,59 @@ def test_a_vector_cut_short_is_damage(manifest, tmp_path):
     database.close()
     with pytest.raises(LiteratureUnavailable, match="damaged"):
         manifest.holdings()
+
+
+def first_form(folder):
+    """A manifest as the first version wrote it, with one passage."""
+    with sqlite3.connect(folder / "manifest.sqlite") as database:
+        for statement in schema._STEPS[0].split(";\n"):
+            database.execute(statement)
+        database.execute("INSERT INTO documents VALUES (1, 'd', 'text', 'Old', '', 'abc', 1, NULL)")
+        database.execute(
+            "INSERT INTO passages VALUES (1, 1, 0, 'd:1', 'x', 'Old words.', 'Old', '', NULL, NULL,"
+            " NULL, 'top', '[]', '[]', '[]', 'e1', ?, 1, NULL)",
+            (unit(["Old words."]).tobytes(),),
+        )
+        database.execute("UPDATE state SET generation = 1")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+
+
+def test_a_manifest_of_the_first_form_becomes_a_current_one(tmp_path):
+    first_form(tmp_path)
+    opened = Manifest(tmp_path)
+    (row,) = opened.documents()
+    assert (row.title, row.passages, row.record, row.figures) == ("Old", 1, None, 0)
+    assert alive(opened, 1) == ["Old words."]
+    assert opened.made_of("d") == "abc"
+    opened.close()
+
+
+def test_an_old_manifest_that_cannot_be_written_is_read_from_a_copy(tmp_path, monkeypatch):
+    first_form(tmp_path)
+    before = (tmp_path / "manifest.sqlite").read_bytes()
+    # As on a read-only disk, which tests/rag/test_processes.py has: mounting one needs root.
+    monkeypatch.setattr(rag.database, "_why_unwritable", lambda path: "Read-only file system")
+    opened = Manifest(tmp_path)
+    assert alive(opened, 1) == ["Old words."]
+    with pytest.raises(LiteratureUnavailable, match="cannot be changed"):
+        opened.remove("d")
+    opened.close()
+    assert (tmp_path / "manifest.sqlite").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.sqlite"]
+
+
+def test_what_changes_under_a_reader_of_a_read_only_disk_is_seen(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        first = Manifest(tmp_path)
+        first.replace(document("1", "a", "b"), unit, "e1")
+        first.close()
+        patch.setattr(rag.database, "_why_unwritable", lambda path: "Read-only file system")
+        reader = Manifest(tmp_path)
+    assert reader.readonly
+    assert alive(reader, reader.generation) == ["a", "b"]
+    writer = Manifest(tmp_path)
+    writer.replace(document("2", "a", "c"), unit, "e1")
+    writer.close()
+    assert sorted(alive(reader, reader.generation)) == ["a", "c"]
+    reader.close()
