@@ -17,8 +17,16 @@ from glassllava.errors import BadInput, UnreadableMicrograph
 MOST_BYTES = 8 * 2**30
 #: Pictures up to this size are read without asking anyone, so that no limit can be lower.
 FLOOR_BYTES = 64 * 2**20
+#: A picture above `FLOOR_BYTES` takes at most so many times the bytes that are stored of it: a
+#: micrograph has noise, which no packing takes out, and is packed 2 to 20 times.
+MOST_PACKED = 60
 #: Measuring a picture takes about this many times its size.
 _SHARE_OF_MEMORY = 2
+
+_HOW_TO_RAISE = (
+    "If this machine has the memory, set largest_bytes under [reading] in glassview.toml, or "
+    "GLASSVIEW_READING__LARGEST_BYTES"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,11 @@ def largest_bytes() -> int:
     ------
     BadInput : for settings that cannot be read, or a limit below `FLOOR_BYTES` that is not 0.
     """
+    return _chosen() or _by_memory()
+
+
+def _chosen() -> int:
+    """The person's limit; 0 where there is none."""
     chosen = settings.load().section("reading", ReadingSettings).largest_bytes
     if chosen and chosen < FLOOR_BYTES:
         raise BadInput(
@@ -44,7 +57,63 @@ def largest_bytes() -> int:
             where="[reading] largest_bytes",
             remedy=f"Write {FLOOR_BYTES} or more, or 0 for what fits this machine.",
         )
-    return chosen or _by_memory()
+    return chosen
+
+
+def refuse_large_file(path: Path) -> None:
+    """Refuse a file of more than `largest_bytes`, or one that is nearly all a hole: it would be
+    read as a whole for its hash, and a picture in it is none.
+
+    Raises
+    ------
+    UnreadableMicrograph : says how much is allowed, and how to allow more.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return  # whoever opens it says why
+    size = status.st_size
+    if size <= FLOOR_BYTES:
+        return
+    # Some file systems tell no blocks.
+    written = 512 * getattr(status, "st_blocks", 0)
+    if written > 0 and size > MOST_PACKED * written:
+        raise UnreadableMicrograph(
+            f"The file holds less than it says: it is {size:,} bytes long, and only {written:,} "
+            "of them were ever written",
+            where=path,
+            remedy="It is torn: copy it again from the microscope.",
+        )
+    largest = largest_bytes()
+    if size > largest:
+        raise UnreadableMicrograph(
+            f"The file is too large to read: {size / 1e9:,.1f} GB, and at most "
+            f"{largest / 1e9:,.1f} GB are allowed here",
+            where=path,
+            remedy=f"{_HOW_TO_RAISE}; else save the picture that is wanted alone.",
+        )
+
+
+def refuse_packed(path: Path, needed: int, stored: int, claim: str) -> None:
+    """Refuse a picture of `needed` bytes of which no more than `stored` are in the file.
+
+    A limit that the person chose holds for pictures of any kind.
+
+    Raises
+    ------
+    UnreadableMicrograph : says how to allow it.
+    """
+    if needed <= FLOOR_BYTES or needed <= MOST_PACKED * stored:
+        return
+    chosen = _chosen()
+    if not needed <= chosen:
+        raise UnreadableMicrograph(
+            f"The file holds less than it says: {claim}, {needed / 1e9:,.1f} GB when decoded, but "
+            f"only {stored:,} bytes of them are there, which is too little for a micrograph",
+            where=path,
+            remedy=f"It may be torn. If it is right as it is, set largest_bytes under [reading] in "
+            f"glassview.toml, or GLASSVIEW_READING__LARGEST_BYTES, to {needed} or more.",
+        )
 
 
 def refuse_too_large(path: Path, needed: int, claim: str) -> None:
@@ -62,8 +131,7 @@ def refuse_too_large(path: Path, needed: int, claim: str) -> None:
             f"The picture is too large to read: {claim}, {needed / 1e9:,.1f} GB when decoded, "
             f"and at most {largest / 1e9:,.1f} GB are allowed here",
             where=path,
-            remedy="If this machine has the memory, set largest_bytes under [reading] in "
-            "glassview.toml, or GLASSVIEW_READING__LARGEST_BYTES; else cut the picture into parts.",
+            remedy=f"{_HOW_TO_RAISE}; else cut the picture into parts.",
         )
 
 

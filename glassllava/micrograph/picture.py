@@ -17,7 +17,7 @@ from PIL import Image
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
-from glassllava.micrograph.limits import refuse_too_large
+from glassllava.micrograph.limits import refuse_packed, refuse_too_large
 from glassllava.micrograph.record import Page
 from glassllava.micrograph.texts import MAX_TEXT, decoded
 from glassllava.micrograph.tiff import READING_ERRORS, translated
@@ -25,6 +25,8 @@ from glassllava.micrograph.tiff import READING_ERRORS, translated
 FORMATS = ("PNG", "JPEG", "BMP")
 _DEPTH = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
 _SOFTWARE = 305
+#: Where Pillow refuses, whatever it is asked for.
+_MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 #: Vendors' TIFF tags that EXIF may hold too, and the program that saved the picture.
 _EXIF_TEXTS = (34683, _SOFTWARE)
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F")
@@ -50,7 +52,11 @@ def _bomb(path: Path) -> Iterator[None]:
         yield
     except Image.DecompressionBombError as error:
         raise UnreadableMicrograph(
-            "The picture is too large to read", where=path, remedy="Save it as TIFF."
+            f"The picture is too large to read: at most {_MOST_PIXELS / 1e6:,.0f} million pixels "
+            "of a PNG, JPEG or BMP are",
+            where=path,
+            remedy="Save it as TIFF, which is read in parts: its limit is largest_bytes under "
+            "[reading].",
         ) from error
 
 
@@ -59,7 +65,9 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
         width, height = picture.size
         if width < 1 or height < 1:
             raise UnreadableMicrograph(
-                f"There is no picture: it claims {width} × {height} pixels", where=path
+                f"There is no picture: it claims {width} × {height} pixels",
+                where=path,
+                remedy="It is torn: copy it again from the microscope.",
             )
         if picture.mode == "CMYK":
             raise UnreadableMicrograph(
@@ -68,7 +76,9 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
         samples = 1 if picture.mode in _GREY else 3
         page = Page(0, width, height, _DEPTH.get(picture.mode, 8), samples, "image")
         needed = width * height * samples * max(8, page.bit_depth) // 8
-        refuse_too_large(path, needed, f"it claims {width} × {height} pixels")
+        claim = f"it claims {width} × {height} pixels"
+        refuse_too_large(path, needed, claim)
+        refuse_packed(path, needed, path.stat().st_size, claim)
         texts, told = _exif_texts(picture)
         remarks = _remarks(picture)
     software = texts.pop(_SOFTWARE, "")

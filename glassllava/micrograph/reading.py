@@ -27,6 +27,7 @@ from glassllava.micrograph.header import (
     saved_anew_by,
     unbranded,
 )
+from glassllava.micrograph.limits import refuse_large_file
 from glassllava.micrograph.record import (
     BORROWED,
     BeamSettings,
@@ -113,6 +114,7 @@ def read_micrograph(
     """
     path = Path(path)
     kind = kind_of(path)
+    refuse_large_file(path)
     pages, headers, left_out = (tiff if kind == "tiff" else picture).read_headers(path)
     chosen = _chosen_page(path, pages, page)
     header = headers[chosen.index]
@@ -229,7 +231,11 @@ def kind_of(path: Path) -> str:
                 remedy="Give one of its files, or judge them all with `glassview scan FOLDER`.",
             )
         if not stat.S_ISREG(status.st_mode):
-            raise UnreadableMicrograph("This is not a regular file", where=where)
+            raise UnreadableMicrograph(
+                "This is not a regular file, but a pipe, a socket or a device",
+                where=where,
+                remedy="Give the path of a picture's file.",
+            )
         if status.st_size == 0:
             raise UnreadableMicrograph(
                 "The file is empty", where=where, remedy="Copy it again from the microscope."
@@ -247,7 +253,12 @@ def kind_of(path: Path) -> str:
             remedy="Ask its owner for permission to read it.",
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
-        raise UnreadableMicrograph(f"The file cannot be opened ({error})", where=where) from error
+        why = getattr(error, "strerror", None) or error
+        raise UnreadableMicrograph(
+            f"The file cannot be opened ({why})",
+            where=where,
+            remedy="Check the path, and the links in it.",
+        ) from error
     if start.startswith(_TIFF_MAGIC):
         return "tiff"
     if start.startswith(_PICTURE_MAGIC):

@@ -20,7 +20,7 @@ import tifffile
 
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph.header import Header
-from glassllava.micrograph.limits import refuse_too_large
+from glassllava.micrograph.limits import refuse_packed, refuse_too_large
 from glassllava.micrograph.record import Page
 from glassllava.micrograph.shades import shades_of
 from glassllava.micrograph.tags import TagReader
@@ -29,10 +29,6 @@ from glassllava.micrograph.tags import TagReader
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 MAX_PAGES = 500
-#: From this decoded size on, data packed tighter than `MAX_RATIO` is a bomb: deflate reaches
-#: 1032 at the most, and no micrograph has so little in it.
-SUSPECT_BYTES = 256 * 2**20
-MAX_RATIO = 2000
 
 _SEPARATED, _LAB = 5, 8
 
@@ -149,7 +145,11 @@ def refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
     samples, bits = int(page.samplesperpixel), max(1, int(page.bitspersample))
     claim = f"page {page.index} claims {width} × {height} pixels of {samples} × {bits} bit"
     if width < 1 or height < 1 or samples < 1:
-        raise UnreadableMicrograph(f"There is no picture: {claim}", where=path)
+        raise UnreadableMicrograph(
+            f"There is no picture: {claim}",
+            where=path,
+            remedy="It is torn: copy it again from the microscope.",
+        )
     if int(page.imagedepth) > 1 or str(page.axes) not in ("YX", "YXS", "SYX"):
         raise UnreadableMicrograph(
             f"Page {page.index} is a volume, not a picture",
@@ -181,13 +181,14 @@ def refuse_absurd(path: Path, file: tifffile.TiffFile, page: Any) -> None:
             where=path,
             remedy="It is torn: copy it again from the microscope.",
         )
-    short = held == 0 or (not packed and held < _rowwise_bytes(page))
-    if short or (packed and needed > SUSPECT_BYTES and needed > MAX_RATIO * held):
+    if held == 0 or (not packed and held < _rowwise_bytes(page)):
         raise UnreadableMicrograph(
             f"The file holds less than it says: {claim}, but only {held:,} bytes of them are there",
             where=path,
             remedy="It is torn: copy it again from the microscope.",
         )
+    if packed:
+        refuse_packed(path, needed, held, claim)
 
 
 def _rowwise_bytes(page: Any) -> int:
