@@ -56,6 +56,8 @@ def best(scores: np.ndarray, alive: np.ndarray, count: int) -> np.ndarray:
 
 def exact(vector: np.ndarray, vectors: np.ndarray, alive: np.ndarray, count: int) -> np.ndarray:
     """Indices of the `count` nearest living vectors by cosine, nearest first: the oracle."""
+    if not len(vectors):  # an empty library has no shape to multiply
+        return np.empty(0, int)
     return best(vectors @ vector, alive, count)
 
 
@@ -101,7 +103,8 @@ def rank(
         # A word weighs by how rare it is among what may answer.
         may = alive & allowed
         worded = lexicon.scores(query, may)
-    worded += _FEEDBACK_WORDS_WEIGHT * lexicon.feedback(top, shares, _FEEDBACK_WORDS, alive)
+    taught = lexicon.feedback(top, shares, _FEEDBACK_WORDS, alive)
+    worded = worded + _FEEDBACK_WORDS_WEIGHT * taught
     candidates = _joined([index for index in nearest if may[index]], worded, may, count)
     vectors = holdings.vectors[candidates]
     about = _about(query, [holdings.passages[index].entry for index in candidates])

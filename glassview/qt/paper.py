@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QScrollArea,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -140,12 +140,11 @@ class PaperWindow(QDialog):
         row.setSpacing(4)
         self.previous = self._button("‹", "Previous page (PgUp)", lambda: self._step(-1))
         self.next = self._button("›", "Next page (PgDn)", lambda: self._step(1))
-        self.number = QSpinBox()
+        self.number = QLineEdit()
         self.number.setAccessibleName("Page number")
-        self.number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.number.setKeyboardTracking(False)
-        self.number.valueChanged.connect(self._go)
+        self.number.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.number.setFixedWidth(64)
+        self.number.editingFinished.connect(self._on_number)
         self.of = QLabel()
         self.of.setProperty("role", "quiet")
         self.zoom_out = self._button("−", "Zoom out (−)", lambda: self._zoom_by(-1))
@@ -210,10 +209,7 @@ class PaperWindow(QDialog):
         self.said.style().polish(self.said)
 
     def _put_place(self) -> None:
-        self.number.blockSignals(True)
-        self.number.setRange(1, max(1, self._pages))
-        self.number.setValue(self._page)
-        self.number.blockSignals(False)
+        self.number.setText(str(self._page))
         self.of.setText(f"of {self._pages:,}" if self.view.has_page else "")
         self.number.setVisible(self.view.has_page)
         self.previous.setEnabled(self._page > 1)
@@ -225,6 +221,12 @@ class PaperWindow(QDialog):
 
     def _step(self, by: int) -> None:
         self._go(self._page + by)
+
+    def _on_number(self) -> None:
+        typed = self.number.text().strip()
+        if typed.isdecimal():
+            self._go(min(int(typed[:9]), self._pages))
+        self._put_place()
 
     def _go(self, page: int) -> None:
         if 1 <= page <= self._pages and page != self._page:

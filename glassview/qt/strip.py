@@ -20,7 +20,7 @@ from glassview.shelf import Adding, adding_share, adding_words
 
 _FINE = 1000  # steps of the bar
 _REFUSED_HEIGHT = 150  # px
-_AROUND = 46  # px: margins and scroll bar
+_AROUND = 64  # px: margins and scroll bar
 
 
 class Strip(QFrame):
