@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from rag import figures as published
 from rag.index import Index, IndexFailed
 from rag.manifest import DocumentRow, Manifest
 from rag.ownership import Ownership
+from rag.pinned import PinnedLibrary
 from rag.subjects import strangeness
 
 if TYPE_CHECKING:
@@ -51,35 +53,6 @@ class _Loaded:
         lexicon = retrieval.Lexicon.of([item.entry for item in holdings.passages])
         by_row = {item.row: index for index, item in enumerate(holdings.passages)}
         return cls(holdings, lexicon, by_row)
-
-
-class PinnedLibrary:
-    """The library as it was at one generation."""
-
-    def __init__(self, library: Library, generation: int) -> None:
-        self._library = library
-        self.generation = generation
-        self._said = library.purged_at(generation)  # `notes` tells of these
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of answers from this generation."""
-        lost = self._library.purged_at(self.generation)
-        return (_purged(lost, self.generation),) if lost else ()
-
-    def search(self, query: str, limit: int, *, where: Where | None = None) -> tuple[Passage, ...]:
-        lost = self._library.purged_at(self.generation)
-        if lost > self._said:  # since the last search: the run's later answers differ from it on
-            _LOG.warning("%s", _purged(lost, self.generation))
-            self._said = lost
-        return self._library.search_at(query, limit, self.generation, where=where)
-
-
-def _purged(lost: int, generation: int) -> str:
-    return (
-        f"{lost} passages that the library held at generation {generation} have been erased since:"
-        " searches pinned to it no longer find them"
-    )
 
 
 class Library:
@@ -209,8 +182,19 @@ class Library:
         return self._manifest.remove(key)
 
     def purge(self, key: str) -> int:
-        """Erase a document, for pinned searches too; how many passages, of all its versions."""
-        return self._manifest.purge(key)
+        """Erase a document, for pinned searches too; how many passages, of all its versions.
+
+        Its words leave the index too: at once, or with the next search of the process that owns it.
+        """
+        count = self._manifest.purge(key)
+        with self._lock:
+            if self._index is not None:
+                self._refreshed()
+            elif self._owns():
+                shutil.rmtree(self.folder / "index", ignore_errors=True)  # made anew when searched
+            else:
+                _LOG.warning("what was erased leaves the index with the next search of its owner")
+        return count
 
     def purged_at(self, generation: int) -> int:
         """How many passages a search pinned at `generation` may have lost to purges."""
@@ -356,17 +340,21 @@ class Library:
             self._open_index(self._loaded.holdings)
         return self._loaded
 
+    def _owns(self) -> bool:
+        """Whether the index is this object's to write; else `_why_exact` says why not."""
+        try:
+            if self._ownership.take():
+                return True
+            self._why_exact = "another process owns the index"
+        except OSError as error:
+            self._why_exact = f"the index cannot be locked: {error.strerror}"
+        return False
+
     def _open_index(self, holdings: Holdings) -> None:
         if self.readonly:
             self._why_exact = f"read-only: {self.readonly}"
             return
-        try:
-            owned = self._ownership.take()
-        except OSError as error:
-            self._why_exact = f"the index cannot be locked: {error.strerror}"
-            return
-        if not owned:
-            self._why_exact = "another process owns the index"
+        if not self._owns():
             return
         index = Index(self.folder / "index")
         try:

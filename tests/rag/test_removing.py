@@ -102,6 +102,30 @@ def test_what_is_purged_leaves_no_byte_and_a_pinned_run_is_warned(library, paper
     assert b"xylophonegasket" not in bytes_of(library.folder)
 
 
+def test_what_is_purged_leaves_the_index_unsearched_too(library, papers, tmp_path, caplog):
+    def held():
+        return b"xylophonegasket" in bytes_of(tmp_path / "library" / "index")
+
+    library.search("the xylophonegasket was loose", 1)
+    assert held()
+    # Another opening, as the command is: the index is not its own, so its owner erases it there.
+    with Library(tmp_path / "library", TinyEmbedder()) as other:
+        other.purge(f"file:{papers / 'zebra.md'}")
+    assert "next search of its owner" in caplog.text
+    library.search("pump", 1)
+    assert not held()
+
+    add_files(library, [papers])
+    library.search("pump", 1)
+    assert held()
+    library.close()
+    with Library(tmp_path / "library", TinyEmbedder()) as other:
+        other.purge(f"file:{papers / 'zebra.md'}")
+        assert not (tmp_path / "library" / "index").exists()
+        assert other.search("a crack ran across the pane", 1)
+        assert other.backend == "chroma"
+
+
 def test_a_passage_is_shown_between_its_neighbours(library):
     row = next(row for row in library.documents() if row.doi)
     first, middle, last = library.reading(row.key)
