@@ -1,14 +1,14 @@
 """A file becomes a Micrograph: `read_micrograph`; and a Micrograph its pixels: `pixels`, `grey`.
 
-Knows which page is the clean one, and how the parts fit. Knows nothing of file layouts (`tiff`,
-`picture`), of vendors (`vendors`), and of which scale is believed (`trust`).
+Knows how the parts fit. Knows nothing of which page is the clean one (`choosing`), of file layouts
+(`tiff`, `picture`), of vendors (`vendors`), and of which scale is believed (`trust`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from glassllava.errors import UnreadableMicrograph
+from glassllava.micrograph import choosing, picture, sidecars, tiff, tiff_pixels, trust
 from glassllava.micrograph import databar as databar_in_pixels
-from glassllava.micrograph import picture, sidecars, tiff, tiff_pixels, trust
 from glassllava.micrograph.contrast import display_range, to_8bit
 from glassllava.micrograph.header import (
     MAX_ENTRIES,
@@ -116,7 +116,7 @@ def read_micrograph(
     kind = kind_of(path)
     refuse_large_file(path)
     pages, headers, left_out = (tiff if kind == "tiff" else picture).read_headers(path)
-    chosen = _chosen_page(path, pages, page)
+    chosen, masks = choosing.chosen_page(path, pages, page)
     header = headers[chosen.index]
     readings = _read_by_vendors(header)
     if not any(reading.candidates for reading in readings):
@@ -150,7 +150,9 @@ def read_micrograph(
     size, candidates, scale_warnings = trust.scale(readings, pixel_size, saved_anew_by(header))
     warnings += scale_warnings
     if len(pages) > 1 and page is None:
-        warnings.append(f"The file has {len(pages)} pages: page {chosen.index} is read")
+        count = f"at least {len(pages)}" if len(pages) >= tiff.MAX_PAGES else str(len(pages))
+        warnings.append(f"The file has {count} pages: page {chosen.index} is read")
+        warnings += [f"Page {mask.index} is passed over: it looks like a mask" for mask in masks]
     if min(chosen.width, chosen.height) < _TOO_SMALL:
         warnings.append(
             f"{chosen.width} × {chosen.height} pixels are too few for anything to be judged"
@@ -271,30 +273,6 @@ def kind_of(path: Path) -> str:
         where=where,
         remedy="Export the micrograph as TIFF from the microscope's program.",
     )
-
-
-def _chosen_page(path: Path, pages: Sequence[Page], asked: int | None) -> Page:
-    if asked is not None:
-        found = next((page for page in pages if page.index == asked), None)
-        if found is None:
-            have = ", ".join(str(page.index) for page in pages[:10])
-            raise UnreadableMicrograph(
-                f"The file has no readable page {asked}", where=path, remedy=f"It has {have}."
-            )
-        return found
-    largest = max(page.width * page.height for page in pages)
-
-    def cleanness(page: Page) -> tuple[bool, bool, int, int, int]:
-        # A preview with the bar burned in often stands before the 16-bit data without it.
-        return (
-            page.role == "image",
-            2 * page.width * page.height >= largest,
-            min(page.bit_depth, 16),
-            -page.samples,
-            -page.index,
-        )
-
-    return max(pages, key=cleanness)
 
 
 def _read_by_vendors(header: Header) -> list[VendorReading]:

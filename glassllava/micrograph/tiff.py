@@ -87,7 +87,9 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
     refused: UnreadableMicrograph | None = None
     with opened(path) as file:
         tags = TagReader(path, file)
-        for index in range(MAX_PAGES):
+        places: set[int] = set()
+        circle = more = False
+        for index in range(MAX_PAGES + 1):
             try:
                 page = page_of(path, file, index)
             except UnreadableMicrograph as error:
@@ -96,6 +98,10 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
                 break
             if page is None:
                 break
+            circle, more = int(page.offset) in places, index == MAX_PAGES
+            if circle or more:
+                break
+            places.add(int(page.offset))
             try:
                 with translated(path, f"page {index}"):
                     described = _described(index, page)
@@ -113,6 +119,15 @@ def read_headers(path: Path) -> tuple[tuple[Page, ...], dict[int, Header], tuple
             remedy="It may be torn: copy it again from the microscope.",
         )
     warnings = [f"Some of the file's pages are left out: {refused.what}"] if refused else []
+    if circle:
+        warnings.append(
+            f"The file is damaged: after page {index - 1} its chain of pages leads back to one "
+            "before; copy it again from the microscope"
+        )
+    if more and not circle:
+        warnings.append(
+            f"The file has more pages than are looked at, which are the first {MAX_PAGES}"
+        )
     if tags.is_cut:
         warnings.append("Some of the file's tags are left out: they are large beyond reason")
     return tuple(pages), headers, tuple(warnings)

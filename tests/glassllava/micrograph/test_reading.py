@@ -154,6 +154,50 @@ def test_the_clean_page_is_chosen_and_another_can_be_asked_for(tmp_path):
         read_micrograph(path, page=7)
 
 
+@pytest.mark.parametrize("labels", [1, 300])
+def test_a_mask_is_not_chosen_for_its_depth(tmp_path, labels):
+    """Two values in 16 bits, or a number for each body, beside the micrograph in 8."""
+    picture = write.specimen()
+    down, across = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    mask = ((down // 24) * 20 + across // 30).astype(np.uint16) % (labels + 1)
+    path = write.write_tiff(tmp_path / "a.tif", [picture, mask])
+    found = read_micrograph(path)
+    assert (found.page, found.bit_depth) == (0, 8)
+    assert any("Page 1 is passed over: it looks like a mask" in w for w in found.warnings)
+    assert read_micrograph(path, page=1).page == 1
+    path = write.write_tiff(tmp_path / "b.tif", [mask, mask.astype(np.uint8)])
+    assert read_micrograph(path).page == 0, "of masks alone the cleanest"
+
+
+def test_many_pages_and_pages_in_a_circle(tmp_path):
+    page = write.specimen(64, 64)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for _ in range(505):
+            file.write(page, contiguous=False)
+    found = read_micrograph(tmp_path / "a.tif")
+    assert len(found.pages) == 500
+    assert any("at least 500 pages" in warning for warning in found.warnings)
+    assert any("the first 500" in warning for warning in found.warnings)
+    path = write.write_tiff(tmp_path / "b.tif", [page, page])
+    data = bytearray(path.read_bytes())
+    first = struct.unpack_from("<I", data, 4)[0]
+    data[-4:] = struct.pack("<I", first)  # the last page's link to the next
+    path.write_bytes(data)
+    found = read_micrograph(path)
+    assert len(found.pages) == 2
+    assert any("damaged" in w and "leads back" in w for w in found.warnings)
+    assert not any("at least" in warning for warning in found.warnings)
+
+
+def test_what_is_no_file_has_a_remedy(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for name in (tmp_path / "pipe", "/dev/null", tmp_path / "circle"):
+        with pytest.raises(UnreadableMicrograph) as caught:
+            read_micrograph(name)
+        assert caught.value.remedy
+
+
 def test_a_reduced_page_is_not_chosen(tmp_path):
     path = write.write_tiff(
         tmp_path / "a.tif", [write.specimen(), write.specimen(seed=1)], subfile=[1, 0]
