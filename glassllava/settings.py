@@ -30,6 +30,8 @@ class Settings:
 
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origin: str = "defaults"
+    #: The environment's variable that set a value, by its section and key: its text is read.
+    variables: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def section(self, name: str, kind: type[_Section]) -> _Section:
         """The section as its room's frozen dataclass.
@@ -43,12 +45,14 @@ class Settings:
         defaults = kind()
         values = {}
         for key, value in self.values.get(name, {}).items():
-            where = f"{self.origin} [{name}]"
+            variable = self.variables.get((name, key))
+            where = variable or f"{self.origin} [{name}]"
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
                 raise BadInput(f"'{key}' is not a setting", where=where, remedy=hint)
-            values[key] = _like(getattr(defaults, key), value, f"{where} {key}")
+            at = variable or f"{where} {key}"
+            values[key] = _like(getattr(defaults, key), value, at, variable is not None)
         return kind(**values)
 
 
@@ -73,6 +77,7 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
     path = path or (_named[-1] if _named else None)
     file = Path(path) if path else user_config_dir(environ) / "glassview.toml"
     values: dict[str, dict[str, Any]] = {}
+    variables: dict[tuple[str, str], str] = {}
     if path or file.exists():
         for name, section in read_toml(file, "settings file").items():
             if not isinstance(section, dict):
@@ -87,7 +92,8 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
         if variable.startswith(_PREFIX) and "__" in variable:
             section_name, key = variable[len(_PREFIX) :].lower().split("__", 1)
             values.setdefault(section_name, {})[key] = text
-    return Settings(values, origin=str(file))
+            variables[section_name, key] = variable
+    return Settings(values, origin=str(file), variables=variables)
 
 
 def read_toml(path: Path, called: str) -> dict[str, Any]:
@@ -152,20 +158,43 @@ def user_data_dir(environ: Mapping[str, str] | None = None) -> Path:
     return Path(moved) if moved else Path(platformdirs.user_data_dir("glassview", False))
 
 
-def _like(default: Any, value: Any, where: str) -> Any:
-    """`value` as the type of `default`; texts from the environment are read as that type."""
+#: What a value should be, by the type of its default, and an example.
+_WANTED = {
+    bool: ("true or false", "true"),
+    int: ("a whole number", "5"),
+    float: ("a number", "0.5"),
+    str: ("a text", '"text"'),
+    tuple: ("a list", '["one", "two"]'),
+}
+
+
+def _like(default: Any, value: Any, where: str, is_text: bool = False) -> Any:
+    """`value` as the type of `default`; `is_text` says that it is a text which may stand for any.
+
+    Raises
+    ------
+    BadInput : it is of another type.
+    """
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
         if str(value).lower() in ("1", "true", "yes", "on", "0", "false", "no", "off"):
             return str(value).lower() in ("1", "true", "yes", "on")
-    elif isinstance(default, int | float) and not isinstance(value, bool):
-        try:
-            return type(default)(value)
-        except (TypeError, ValueError):
-            pass
+    elif isinstance(default, int | float):
+        is_whole = not isinstance(value, float) or value.is_integer() or isinstance(default, float)
+        if (is_text or not isinstance(value, bool | str)) and is_whole:
+            try:
+                return type(default)(value)
+            except (TypeError, ValueError, OverflowError):
+                pass
     elif isinstance(default, str) and isinstance(value, str):
         return value
     elif isinstance(default, tuple) and isinstance(value, list | tuple):
         return tuple(value)
-    raise BadInput(f"{value!r} is not a {type(default).__name__}", where=where)
+    words = (words for kind, words in _WANTED.items() if isinstance(default, kind))
+    wanted, example = next(words, (f"a {type(default).__name__}", "the default"))
+    raise BadInput(
+        f"{value!r} is not {wanted}",
+        where=where,
+        remedy=f"Write {wanted}, as {example.strip(chr(34)) if is_text else example}.",
+    )

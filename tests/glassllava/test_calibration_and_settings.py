@@ -73,6 +73,47 @@ def test_settings_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> 
         load(path, {}).section("model", ModelSection)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    share: float = 0.0
+    count: int = 0
+    name: str = ""
+    is_on: bool = False
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("share = '0.01'", "'0.01' is not a number"),
+        ("share = true", "True is not a number"),
+        ("count = 2.5", "2.5 is not a whole number"),
+        ("count = inf", "inf is not a whole number"),
+        ("name = 5", "5 is not a text"),
+        ("is_on = 'perhaps'", "'perhaps' is not true or false"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_remedy(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    path = tmp_path / "glassview.toml"
+    path.write_text(f"[kinds]\n{line}\n")
+    with pytest.raises(BadInput, match=words) as caught:
+        load(path, {}).section("kinds", _Kinds)
+    assert "glassview.toml [kinds]" in str(caught.value.where)
+    assert caught.value.remedy.startswith("Write ")
+
+
+def test_a_bad_variable_is_named_and_not_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "glassview.toml"
+    path.write_text("[kinds]\ncount = 1\n")
+    found = load(path, {"GLASSVIEW_KINDS__SHARE": "0.01"}).section("kinds", _Kinds)
+    assert (found.share, found.count) == (0.01, 1)
+    with pytest.raises(BadInput, match="'much' is not a whole number") as caught:
+        load(path, {"GLASSVIEW_KINDS__COUNT": "much"}).section("kinds", _Kinds)
+    assert caught.value.where == "GLASSVIEW_KINDS__COUNT"
+    assert caught.value.remedy == "Write a whole number, as 5."
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such settings file"):
         load(tmp_path / "none.toml", {})
