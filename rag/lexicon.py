@@ -54,7 +54,9 @@ class Lexicon:
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Lexicon:
         vocabulary: dict[str, int] = {}
-        starts, columns, values = [0], [], []
+        starts = [0]
+        columns: list[int] = []
+        values: list[int] = []
         for entry in entries:
             held = Counter(words_of(_told(entry)))
             columns += [vocabulary.setdefault(word, len(vocabulary)) for word in held]
@@ -80,7 +82,7 @@ class Lexicon:
         )
 
     def feedback(
-        self, best: Sequence[int], shares: np.ndarray, most: int, alive: np.ndarray
+        self, best: Sequence[int] | np.ndarray, shares: np.ndarray, most: int, alive: np.ndarray
     ) -> np.ndarray:
         """The same for the `most` telling words of the passages `best`, which count by `shares`."""
         if not len(best):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+
 import pytest
 
 from glassllava.errors import BadInput
 from glassllava.literature import Passage
+from rag.cli import add_commands
 from rag.passages import Entry
 from rag.query import Where
 
@@ -79,3 +83,21 @@ def test_a_search_is_narrowed(primer_library):
     )
     assert len({passage.id for passage in found}) < len(primer_library.search("bubbles", 40))
     assert primer_library.search("bubbles", 5, where=Where.of(years="1990-2000")) == ()
+
+
+def test_the_command_narrows_a_search(folder, capsys):
+    parser = argparse.ArgumentParser(prog="glassview")
+    add_commands(parser.add_subparsers())
+
+    def found(*words):
+        args = parser.parse_args(
+            ["library", "search", "bubbles", "--json", "--library", str(folder), *words]
+        )
+        assert args.run(args) == 0
+        return json.loads(capsys.readouterr().out)["passages"]
+
+    assert found()
+    assert found("--material", "enamel")
+    assert found("--year", "1990-2000") == []  # the primer is of no year
+    with pytest.raises(BadInput, match="brick"):
+        found("--material", "brick")

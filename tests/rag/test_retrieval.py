@@ -133,7 +133,9 @@ def test_twins_are_folded_and_shared_words_break_ties():
     holdings = small(
         [[1, 0.5, 0], [1, 0.5, 0.01], [1, 0, 0.5]], ["a cord", "the cord", "bubble in an enamel"]
     )
-    assert [index for index, _ in ranked(holdings, "Bubbles?", [1, 0, 0])] == [2, 0]
+    first, twin = (index for index, _ in ranked(holdings, "Bubbles?", [1, 0, 0]))
+    assert first == 2
+    assert twin in (0, 1)
 
 
 def ranked(holdings, query, vector, **more):
@@ -155,7 +157,7 @@ def test_nearer_to_another_subject_is_no_evidence():
 def test_words_of_the_best_passages_find_others():
     # "seed" is no word of the question; the first passage, which is, holds it.
     texts = ["little round holes are seeds", "seeds rise slowly", "cords drift slowly"]
-    holdings = small([[1, 0, 0], [0.5, 1, 0], [0.5, 0, 1]], texts)
+    holdings = small([[1, 0, 0], [1, 0.5, 0], [1, 0, 0.5]], texts)
     found = dict(ranked(holdings, "little round holes", [1, 0, 0]))
     assert found[1] > found[2]
 
