@@ -1,4 +1,4 @@
-"""Claim: our `add` takes papers in as fast as llama-index's own ingestion, in less memory.
+"""Claim: our `add` takes papers in as fast as llama-index's own ingestion, in like memory.
 
 `OMP_NUM_THREADS=1 python -m benchmarks.ingestion [-n DOCUMENTS]` writes papers of five pages of
 plain text (llama-index's reader of PDFs is a package that is not installed here; ours reads PDFs
