@@ -27,7 +27,10 @@ _MOST_PIECES = 3
 
 
 def usual_gutters(pages: Sequence[tuple[Sequence[Line], float]]) -> tuple[float, ...]:
-    """The gutters that a good part of the pages have, from (pieces, width) of each page."""
+    """The gutters that some of the pages have, from (pieces, width) of each page.
+
+    Few are enough: a page of one column does not take what its lines cross.
+    """
     places = sorted(place for pieces, width in pages for place in _gutters(pieces, width, 2))
     groups: list[list[float]] = []
     for place in places:
@@ -35,7 +38,7 @@ def usual_gutters(pages: Sequence[tuple[Sequence[Line], float]]) -> tuple[float,
             groups[-1].append(place)
         else:
             groups.append([place])
-    return tuple(statistics.median(group) for group in groups if len(group) >= 0.3 * len(pages))
+    return tuple(statistics.median(group) for group in groups if len(group) >= 0.15 * len(pages))
 
 
 def _gutters(pieces: Sequence[Line], width: float, depth: int) -> list[float]:
