@@ -76,3 +76,26 @@ def test_a_changed_word_changes_the_digest_and_nothing_else_does():
     first, second = passages.primer().entries[:2]
     assert first.digest == ENTRIES[0].digest
     assert first.digest != second.digest
+
+
+#: The kinds of glass that the primer promises to know, as the rules' tokens.
+KINDS = (
+    ("float", "container", "optical", "fibre_optical", "fibre_reinforcement", "borosilicate")
+    + ("chalcogenide", "bioactive", "nuclear_waste", "glass_ceramic", "enamel", "sealing_glass")
+    + ("foam", "porous_vycor", "coated")
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_glass_has_two_passages(kind):
+    assert sum(kind in entry.materials for entry in ENTRIES) >= 2
+
+
+def test_every_material_of_the_rules_has_a_passage():
+    told = {token for entry in ENTRIES for token in entry.materials}
+    assert set(rules.tokens()["material"]) <= told
+
+
+def test_the_primer_is_as_large_as_promised_and_mostly_sourced():
+    assert len(ENTRIES) >= 120
+    assert sum(bool(entry.passage.sources) for entry in ENTRIES) >= len(ENTRIES) / 2
