@@ -80,9 +80,9 @@ def test_a_changed_word_changes_the_digest_and_nothing_else_does():
 
 #: The kinds of glass that the primer promises to know, as the rules' tokens.
 KINDS = (
-    ("float", "container", "optical", "fibre_optical", "fibre_reinforcement", "borosilicate")
-    + ("chalcogenide", "bioactive", "nuclear_waste", "glass_ceramic", "enamel", "sealing_glass")
-    + ("foam", "porous_vycor", "coated")
+    *("float", "container", "optical", "fibre_optical", "fibre_reinforcement", "borosilicate"),
+    *("chalcogenide", "bioactive", "nuclear_waste", "glass_ceramic", "enamel", "sealing_glass"),
+    *("foam", "porous_vycor", "coated"),
 )
 
 
