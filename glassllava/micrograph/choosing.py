@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import tiff_pixels
 from glassllava.micrograph.record import Page
 
-#: So many pages are looked into for masks: rows in three places, and the share of pixels in each
-#: that are like the one beside them.
-_MOST_MASKS, _MASK_ROWS, _MASK_ALIKE = 4, 16, 0.9
+#: So many pages are looked into for masks: so many rows in three places. A mask has few values, or
+#: nearly all of its pixels are like the one beside them.
+_MOST_MASKS, _MASK_ROWS = 4, 16
+_MASK_VALUES, _MASK_ALIKE = 8, 0.9
 
 
 def chosen_page(
@@ -54,7 +57,7 @@ def chosen_page(
 
 
 def _is_mask(path: Path, page: Page) -> bool:
-    """Whether nearly every pixel has the value of the one beside it: labels, and no noise."""
+    """Whether a few rows hold few values, or nearly every pixel has that of the one beside it."""
     try:
         plane, *smaller = tiff_pixels.open_page(path, page.index)
         for level in smaller:
@@ -64,5 +67,9 @@ def _is_mask(path: Path, page: Page) -> bool:
             bands = [plane.window(slice(row, row + _MASK_ROWS), slice(None)) for row in rows]
     except UnreadableMicrograph:
         return False  # it says so itself when it is read
+    if sum(band.size for band in bands) > _MASK_ROWS and all(
+        len(np.unique(band)) <= _MASK_VALUES for band in bands
+    ):
+        return True
     same = [float((band[:, 1:] == band[:, :-1]).mean()) for band in bands if band.shape[1] > 1]
     return bool(same) and min(same) >= _MASK_ALIKE

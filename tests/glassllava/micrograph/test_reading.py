@@ -167,6 +167,9 @@ def test_a_mask_is_not_chosen_for_its_depth(tmp_path, labels):
     assert read_micrograph(path, page=1).page == 1
     path = write.write_tiff(tmp_path / "b.tif", [mask, mask.astype(np.uint8)])
     assert read_micrograph(path).page == 0, "of masks alone the cleanest"
+    noisy = (picture > np.median(picture)).astype(np.uint16)
+    path = write.write_tiff(tmp_path / "c.tif", [picture, noisy])
+    assert read_micrograph(path).page == 0, "noise cut at a threshold has two values"
 
 
 def test_many_pages_and_pages_in_a_circle(tmp_path):
