@@ -81,6 +81,7 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
     size = described(text)
     rows = header.height - size[1] if size and size[1] else 0
     told = number(entries.get("SM_PNU_HEIGHT"))
+    marker = said(entries.get("SM_MICRON_MARKER"))
     places = _PLACES | {"detector": detector, "signal": signal}
     return VendorReading(
         candidates=_candidates(header, entries, name),
@@ -107,6 +108,9 @@ def read_sidecar(header: Header, text: str, name: str) -> VendorReading:
         # Rows under those of the image are the databar if they are as many as is told; else it
         # may have been drawn over the image, or that was stretched: then the pixels tell.
         databar_known=rows > 0 and told is not None and int(told) == rows,
+        warnings=(f"The length of the bar in {name}, '{marker[:40]}', is not read: it is unclear",)
+        if marker and not _marker(entries)
+        else (),
         metadata=entries,
         sources={field: f"{name} ${key}" if key else name for field, key in places.items()},
     )
@@ -124,9 +128,7 @@ def parse(text: str) -> dict[str, str]:
 
 def _candidates(header: Header, entries: Mapping[str, str], name: str) -> tuple[PixelSize, ...]:
     found: list[PixelSize | None] = []
-    written = entries.get("SM_MICRON_MARKER")
-    # Three digits behind a point may be thousands in a marker, which has one or two that count.
-    marker = [] if _THOUSANDS.match(written or "") else _lengths(written)
+    marker = _marker(entries)
     bar = positive(number(entries.get("SM_MICRON_BAR")))
     if marker and bar:
         origin = f"{name} $SM_MICRON_MARKER / $SM_MICRON_BAR"
@@ -139,6 +141,13 @@ def _candidates(header: Header, entries: Mapping[str, str], name: str) -> tuple[
         origin = f"{name} $CM_FIELD_OF_VIEW / columns"
         found.append(pixel_size(view[0] / header.width, "sidecar", origin))
     return tuple(size for size in found if size is not None)
+
+
+def _marker(entries: Mapping[str, str]) -> list[float]:
+    """Metres of the drawn bar. Three digits behind a point may be thousands: a bar has one or two
+    that count."""
+    written = entries.get("SM_MICRON_MARKER") or ""
+    return [] if _THOUSANDS.match(written) else _lengths(written)
 
 
 def _lengths(text: str | None) -> list[float]:

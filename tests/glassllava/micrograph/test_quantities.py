@@ -81,5 +81,7 @@ def test_decimal_commas_of_every_vendor(tmp_path, tags, pixel_m):
 def test_markers_of_jeol(tmp_path, marker, pixel_m):
     """A thousand nanometres, cut at the comma, were one."""
     path = beside("sample.txt", jeol_old(marker=marker).encode())(tmp_path)
-    size = read_micrograph(path).pixel_size
+    found = read_micrograph(path)
+    size = found.pixel_size
+    assert any("is not read" in w for w in found.warnings) == (pixel_m is None and marker[0] != "-")
     assert (size and size.value_m) == (pixel_m and pytest.approx(pixel_m))
