@@ -6,6 +6,7 @@ Each takes what it shows by a `put…` method and sends what a person did as a s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent
@@ -66,6 +67,14 @@ def words(text: str = "", role: str = "", *, selectable: bool = False) -> QLabel
     if selectable:
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def tip(text: str) -> str:
+    """Foreign words as a tooltip: Qt would read a file's name as markup if it looks like it."""
+    if "<" not in text:
+        return text
+    lines = escape(text).replace("\n", "<br>")
+    return f"<qt>{lines}</qt>"
 
 
 def section(text: str) -> QLabel:
@@ -287,7 +296,7 @@ class Cut(QLabel):
         room = max(self.width(), self.minimumWidth())
         middle = Qt.TextElideMode.ElideMiddle
         self.setText(self.fontMetrics().elidedText(self._whole, middle, room))
-        self.setToolTip(self._whole if self.text() != self._whole else "")
+        self.setToolTip(tip(self._whole) if self.text() != self._whole else "")
 
 
 class Metadata(QWidget):

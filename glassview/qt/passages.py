@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from glassview.cards import DocumentCard, LeftOutRow, PassageCard
 from glassview.qt.cited import quoted_label
-from glassview.qt.panels import Cut, words
+from glassview.qt.panels import Cut, tip, words
 from glassview.qt.style import mark_pixmap
 
 _MARGIN = 12  # px
@@ -167,7 +167,7 @@ class DocumentFrame(QFrame):
         file = Cut(card.file, "small")
         layout.addWidget(file)
         if card.path:
-            file.setToolTip(card.path)
+            file.setToolTip(tip(card.path))
         self.button: QPushButton | None = None
         if is_removed:
             self.button = link("Undo", "Adds the file again")

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from glassview.presenter import SHORTCUTS
-from glassview.qt.panels import section, words
+from glassview.qt.panels import section, tip, words
 from glassview.qt.style import GROUND, LINE, mark_pixmap
 from glassview.session import Trouble
 
@@ -103,7 +103,7 @@ class Invitation(QWidget):
         for path in paths[:5]:
             link = QPushButton(_short(path))
             link.setProperty("role", "link")
-            link.setToolTip(path)
+            link.setToolTip(tip(path))
             link.clicked.connect(lambda checked=False, p=path: self.recent_asked.emit(p))
             self._recent.addWidget(link, 0, Qt.AlignmentFlag.AlignHCenter)
             self._links.append(link)

@@ -34,6 +34,7 @@ from PySide6.QtWidgets import (
 )
 
 from glassview.presenter import ThumbnailState
+from glassview.qt.panels import tip
 from glassview.qt.style import ACCENT, GROUND, ON_ACCENT, PANEL, QUIET, RAISED, TEXT, mark
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -58,7 +59,7 @@ class _Model(QAbstractListModel):
         if role == _PICTURE:
             return self.pictures.get(state.key)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return state.tip
+            return tip(state.tip)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return f"{state.name}, {state.words}" if state.words else state.name
         return None

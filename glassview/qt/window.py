@@ -39,7 +39,7 @@ from glassview.qt.canvas import Canvas
 from glassview.qt.contrast import Contrast
 from glassview.qt.literature import Literature
 from glassview.qt.offer import Offer
-from glassview.qt.panels import AskBar, Cut, Metadata, Page, SampleForm, section, words
+from glassview.qt.panels import AskBar, Cut, Metadata, Page, SampleForm, section, tip, words
 from glassview.qt.places import Failure, Invitation, LogWindow, Shortcuts
 from glassview.qt.thumbnails import Thumbnails
 from glassview.qt.verdict import VerdictPanel
@@ -315,9 +315,9 @@ class Window(QMainWindow):
     def put_pages(self, pages: tuple[tuple[int, str, str], ...], shown: int) -> None:
         """A chooser where a file has several pages."""
         self.pages.clear()
-        for row, (index, label, tip) in enumerate(pages):
+        for row, (index, label, told) in enumerate(pages):
             self.pages.addItem(label, index)
-            self.pages.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+            self.pages.setItemData(row, tip(told), Qt.ItemDataRole.ToolTipRole)
         self.pages.setCurrentIndex(self.pages.findData(shown))
         self.pages.setVisible(len(pages) > 1)
 

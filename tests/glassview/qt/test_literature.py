@@ -27,9 +27,10 @@ from glassllava.literature import LeftOut, Passage
 from glassllava.model.scripted import Script
 from glassview import papers
 from glassview.app import Desktop
-from glassview.cards import Piece
+from glassview.cards import DocumentCard, Piece
 from glassview.papers import Page
 from glassview.qt.cited import CitedText
+from glassview.qt.panels import tip
 from glassview.qt.passages import DocumentFrame, PassageFrame
 from glassview.qt.strip import Strip
 from glassview.shelf import Added, Adding, Refused, Wanted
@@ -174,6 +175,18 @@ def test_hostile_words_are_shown_and_not_obeyed(qtbot: QtBot) -> None:
     assert plain(label) == '<img src="file:///etc/passwd"><a href="http://x/">x</a> & [1]'
     assert not label.openExternalLinks()
     assert label.text().count("<a ") == 1
+
+
+def test_a_file_s_name_is_no_markup_in_a_tooltip(qtbot: QtBot) -> None:
+    path = "/x/<img src='http://x/y.png'><b>a</b> & b.pdf"
+    card = DocumentCard("file:x", "A", "", "1 passage", path, "a.pdf", can_remove=True)
+    frame = DocumentFrame(card, is_removed=False, can_change=True)
+    qtbot.addWidget(frame)
+    (shown,) = (label.toolTip() for label in frame.findChildren(QLabel) if label.toolTip())
+    document = QTextDocument()
+    document.setHtml(shown)
+    assert document.toPlainText() == path
+    assert tip("a & b\nc") == "a & b\nc", "plain words stay as they are"
 
 
 def test_a_text_without_citations_has_no_links(qtbot: QtBot) -> None:
