@@ -40,8 +40,8 @@ def crack_mask(specimen: Array) -> Array:
     compact = [body.blob for body in bodies.find(field) if body.sign < 0]
     shape = (specimen.shape[0], specimen.shape[1])
     dark, bright = lines.find_lines(field, specimen, compact)
-    _, left = scratches.find_scratches(dark, bright, shape)
-    found, _ = cracks.find_cracks(left, shape)
+    _, left = scratches.find_scratches(dark, bright, specimen)
+    found, _ = cracks.find_cracks(left, specimen)
     image = Image.new("1", (shape[1], shape[0]))
     pen = ImageDraw.Draw(image)
     for line in found:

@@ -84,6 +84,11 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
         quality.measure_quality(specimen, field, ruler),
     )
     notes = [note for part in parts for note in part[2]]
+    if field.level:
+        notes.append(
+            f"{field.level} lines level from side to side were taken for the scan's: cracks, "
+            "scratches and thin layers look so too, and are found with the scan rotated"
+        )
     if field.scale > 1:
         notes.append(f"Measured on means of {field.scale} × {field.scale} pixels")
     if ruler.tilt.note:
@@ -118,14 +123,16 @@ def _lines(
 
     height, width = specimen.shape
     dark, bright = lines.find_lines(field, specimen, compact, ruler.aspect)
-    straight, others = scratches.find_scratches(dark, bright, (height, width))
-    bent, scanned = cracks.find_cracks(others, (height, width))
-    left_out = sum(line.length for line in others) - sum(line.length for line in bent)
-    grooves = sum(run.length for run in straight if run.sign < 0)
+    straight, others = scratches.find_scratches(dark, bright, specimen)
+    bent, scanned = cracks.find_cracks(others, specimen)
+    left_out = sum(line.length for line in others if not line.scanned) - sum(
+        line.length for line in bent
+    )
+    grooves = sum(run.length for run in straight if run.sign < 0 and not run.doubtful)
     return (
         cracks.measure_cracks(
             bent, (height, width), field.top, ruler, scanned, max(0.0, left_out), grooves
         ),
         scratches.measure_scratches(straight, (height, width), field.top, ruler),
-        layers.measure_layers(layers.find_layers(specimen, ruler.aspect, field.scale), ruler),
+        layers.measure_layers(layers.find_bands(specimen, ruler.aspect, field.scale), ruler),
     )

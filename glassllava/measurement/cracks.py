@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
+from glassllava.measurement import scan
 from glassllava.measurement.lines import (
     Line,
     Trace,
@@ -48,26 +49,38 @@ _SURE = 8.0  # noise sigmas: where arms are shallower, others are missing
 #: The parts of a length's uncertainty, k = 2, on development seeds of drawn lines.
 _OF_BENDS, _OF_FAINT, _OF_LEFT_OUT, _REST = 2.5, 0.8, 0.4, 0.05
 _AN_END, _A_KNOT = 8.0, 30.0  # px
+_MOSTLY = 0.5  # of its length that the scan may have drawn
 _FEW = 10
 _MOST_POINTS = 64
 _FLOOR = 3.0  # px
 
 
-def find_cracks(dark: Sequence[Line], shape: tuple[int, int]) -> tuple[list[Line], int]:
-    """The dark lines of a specimen of `shape` that are long and slender; and how many others
-    are straight along the rows."""
-    shortest = max(_SHORTEST, _SHORTEST_SHARE * min(shape))
+def find_cracks(dark: Sequence[Line], specimen: Array) -> tuple[list[Line], int]:
+    """The dark lines of a specimen (H, W) that are long and slender; and how many others
+    begin and end with a row, as the scan's do."""
+    shortest = max(_SHORTEST, _SHORTEST_SHARE * min(specimen.shape))
     found = [
         line
-        for line in _in_even_ground(dark)
+        for line in _in_even_ground([line for line in dark if not line.scanned])
         if line.length >= shortest
         and not line.length < _SLENDER * line.width
         and line.gaps <= 0.5 * line.length
         and not _curls(line)
     ]
-    scanned = sum(line.along_rows for line in found)
-    found = [line for line in found if not line.along_rows]
-    return sorted(found, key=lambda line: -line.length), scanned
+    # What a line was parted into may be the scan's, though the whole was not.
+    row = scan.step_of_a_row(specimen) if found else 1.0
+    kept = [line for line in found if _of_scan(line, specimen, row) < _MOSTLY * line.length]
+    scanned = sum(line.scanned and line.length >= shortest for line in dark)
+    return sorted(kept, key=lambda line: -line.length), scanned + len(found) - len(kept)
+
+
+def _of_scan(line: Line, specimen: Array, row: float) -> float:
+    """How many pixels of a line begin and end with a row."""
+    return sum(
+        trace.arm.length(line.aspect)
+        for trace in line.traces
+        if scan.is_row(specimen, trace.arm.points, -1, line.width, row)
+    )
 
 
 def _in_even_ground(dark: Sequence[Line]) -> list[Line]:

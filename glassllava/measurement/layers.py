@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from glassllava.measurement import scan
 from glassllava.measurement.borders import Border, block_means, find_borders
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.ruler import Ruler
@@ -28,15 +29,15 @@ Array = np.ndarray[Any, Any]
 _LEAST_STEP = 2.0  # noise sigmas of the traced grey values, at either border
 _THINNEST = 4.0  # px
 _ALIKE = 0.25  # of the step: neighbours that differ by less are one material
-_LINE = 0.05  # of the field across: a thinner band within one material is a line
+_LINE, _WIDEST_LINE = 0.05, 30.0  # of the field across, and px: a thinner band is a line
 _UNEVEN = 0.3  # standard deviation over mean of the thickness: two borders that just meet
 _UNEVEN_WITHIN = 0.12  # the same within one material: the walls of cells have borders too
 _EVEN = 0.6  # of the smaller step that the level may change between the borders
 _EVEN_OF_MORE = 0.25  # of the larger step
 _SOFTEST = 6.0  # px that the rise of a border may take
 _PURE = 0.62  # of what lies beside a border is nearer to its own level
+_PURE_WITHIN = 0.7  # the same within one material: two phases have paths between them too
 _CRISP = 1.3  # px
-_STRAIGHT = 0.35  # px: charging follows the rows as no specimen does
 _BESIDE, _WITHIN = 14.0, 8.0  # px beside a border that are looked at, and where a seam may lie
 _SEAM = 0.2  # of the step
 _CRISP_HALF = 0.9  # px from 50 to 90 % of a crisp rise
@@ -62,7 +63,8 @@ class Seam:
 class Layer:
     """A band between two borders. `upright` ones run from top to bottom: x and y are exchanged.
 
-    `aspect` is how much farther a pixel is from the next one down than across.
+    `aspect` is how much farther a pixel is from the next one down than across. `scanned` says that
+    it may be the scan's: one of its borders is level and begins or ends with a row.
     """
 
     first: Border
@@ -70,6 +72,7 @@ class Layer:
     upright: bool
     aspect: float
     seams: tuple[Seam, Seam]
+    scanned: bool = False
 
     @cached_property
     def thicknesses(self) -> Array:
@@ -127,19 +130,34 @@ def find_layers(specimen: Array, aspect: float = 1.0, scale: int = 1) -> list[La
 
     They are looked for on means of `scale` × `scale` pixels.
     """
+    return [band for band in find_bands(specimen, aspect, scale) if not band.scanned]
+
+
+def find_bands(specimen: Array, aspect: float = 1.0, scale: int = 1) -> list[Layer]:
+    """The layers as `find_layers` gives them, and bands among them that may be the scan's."""
     if specimen.dtype.kind == "f":
         finite = np.isfinite(specimen)
         if not finite.all():
             fill = float(np.median(specimen[finite])) if finite.any() else 0.0
             specimen = np.where(finite, specimen, fill)
+    stored = specimen
     if scale > 1:
         specimen = block_means(specimen, scale, scale)
     lying = find_borders(specimen)
     standing = find_borders(np.ascontiguousarray(specimen.T))
-    return max(
+    bands = max(
         _between(specimen, lying, scale, False, aspect),
         _between(specimen.T, standing, scale, True, aspect),
         key=_clearness,
+    )
+    row = scan.step_of_a_row(stored) if bands else 1.0
+    return [replace(band, scanned=_of_scan(band, stored, row)) for band in bands]
+
+
+def _of_scan(band: Layer, specimen: Array, row: float) -> bool:
+    return not band.upright and any(
+        scan.is_row_border(specimen, np.stack([one.x, one.y], 1), one.step, row)
+        for one in (band.first, band.second)
     )
 
 
@@ -233,15 +251,13 @@ def _is_layer(layer: Layer, across: int) -> bool:
     if inside > max(_EVEN * layer.step, _EVEN_OF_MORE * layer.larger_step):
         return False
     outside = abs(float(np.median(second.below - first.above)))
-    if outside < _ALIKE * layer.step and (thick < _LINE * across or uneven > _UNEVEN_WITHIN):
-        return False
-    rough = min(_roughness(first), _roughness(second))
-    return layer.upright or rough > _STRAIGHT
-
-
-def _roughness(border: Border) -> float:
-    """How far a border is from a straight line along the rows, px."""
-    return float(np.percentile(np.abs(border.y - np.median(border.y)), 90))
+    if outside >= _ALIKE * layer.step:
+        return True
+    return (
+        thick >= min(_LINE * across, _WIDEST_LINE)
+        and uneven <= _UNEVEN_WITHIN
+        and min(first.pure, second.pure) >= _PURE_WITHIN
+    )
 
 
 def measure_layers(
@@ -253,11 +269,18 @@ def measure_layers(
         "bands across the field between two sharp borders, traced column by column to a part of "
         "a pixel"
     )
+    notes = []
+    scanned = sum(layer.scanned for layer in layers)
+    if scanned:
+        notes.append(
+            f"{scanned} level bands were left out: their borders are as sharp as rows of the scan"
+        )
+    layers = [layer for layer in layers if not layer.scanned]
     count = len(layers)
     result = [Measurement("layer_count", float(count), "1", None, f"number of {seen}", "")]
     for number, layer in enumerate(layers, start=1):
         result += _measured(layer, ruler, seen, _place(layer, number, count))
-    return result, [], []
+    return result, [], notes
 
 
 def _place(layer: Layer, number: int, count: int) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from glassllava.measurement import profiles, ridges, traces
+from glassllava.measurement import profiles, ridges, scan, traces
 from glassllava.measurement.profiles import Across
 from glassllava.measurement.quantities import Measurement
 from glassllava.measurement.regions import Blob, Field
@@ -30,8 +30,7 @@ _FOLD = 0.35  # of the depth: where both sides rise by so much more, two slopes 
 _WIDE, _STUB = 8.0, 2.0  # px; a wide arm shorter than so many widths is a body, no line
 _LEAST_ALIGNED = 0.5  # of 1: less is no direction
 _TOUCHING = 1.0  # px between a bridge and what it ends on
-_FLAT = 20.0  # px along a row: longer and straight is the scan
-_SWAY = 0.015  # of its length
+_FLAT = 20.0  # px: what is shorter tells not whether it is the scan's
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +50,15 @@ class Line:
     """One connected line: its arms, and bridges among them.
 
     `sign` is -1 for a dark line. `noise` is the grey values' noise as the profiles have it,
-    `aspect` how much farther a pixel is from the next one down than across.
+    `aspect` how much farther a pixel is from the next one down than across. `scanned` says that it
+    may be the scan's: it begins and ends with a row.
     """
 
     traces: tuple[Trace, ...]
     sign: int
     noise: float
     aspect: float
+    scanned: bool = False
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -96,16 +97,6 @@ class Line:
     def width(self) -> float:
         """The median full width at half depth, px; NaN where none is known."""
         return middle_of(self.widths())
-
-    @property
-    def along_rows(self) -> bool:
-        """Straight along the scan: charging, line noise and a jump of the beam look so."""
-        return float(np.ptp(self.points[:, 1])) <= max(2.0, 0.02 * self.length)
-
-    @property
-    def along_columns(self) -> bool:
-        """Straight down: curtains of an ion beam look so."""
-        return float(np.ptp(self.points[:, 0])) <= max(2.0, 0.02 * self.length)
 
     @property
     def direction(self) -> float:
@@ -161,7 +152,7 @@ def parted(line: Line, traces: Sequence[Trace]) -> list[Line]:
         parts.setdefault(whole[index], []).append(trace)
     for start, trace in bridges:
         parts[whole[start]].append(trace)
-    return [Line(tuple(part), line.sign, line.noise, line.aspect) for part in parts.values()]
+    return [replace(line, traces=tuple(part)) for part in parts.values()]
 
 
 def _united(whole: list[int], one: int, other: int) -> list[int]:
@@ -200,23 +191,30 @@ def find_lines(
     """
     low, high = ridges.centre_lines(field.residual, dark)
     noise = ridges.noise_of(field.residual) * field.spread
+    row = scan.step_of_a_row(specimen)
     return (
-        _traced(field, specimen, low, -1, noise, aspect),
-        _traced(field, specimen, high, 1, noise, aspect),
+        _traced(field, specimen, low, -1, noise, aspect, row),
+        _traced(field, specimen, high, 1, noise, aspect, row),
     )
 
 
 def _traced(
-    field: Field, specimen: Array, skeleton: Array, sign: int, noise: float, aspect: float
+    field: Field,
+    specimen: Array,
+    skeleton: Array,
+    sign: int,
+    noise: float,
+    aspect: float,
+    row: float,
 ) -> list[Line]:
     depth = sign * field.residual
     tried = []
     for arm in traces.arms_of(skeleton, depth):
         alone = arm.starts < 0 and arm.ends < 0
-        if not ((alone and arm.length() < _SHORTEST_ARM) or _is_scan(arm)):
+        if not (alone and arm.length() < _SHORTEST_ARM):
             across = profiles.across(specimen, _full(arm.points, field.scale), sign, aspect)
             tried.append((arm, across))
-    arms, seen = [], []
+    arms, seen, scanned = [], [], []
     for (arm, across), wide, low, high, rise in zip(
         tried, *_dips([across for _, across in tried], sign), strict=True
     ):
@@ -224,6 +222,11 @@ def _traced(
             continue
         stub = wide > _WIDE and arm.length() * field.scale < _STUB * wide
         if low >= _LEAST_DIP * noise and low >= _LEAST_SHARE * high and not stub:
+            points = _full(arm.points, field.scale)
+            if arm.length() >= _FLAT and scan.is_row(specimen, points, sign, wide, row):
+                of_scan = Trace(Arm(points, -1, -1), across, low / noise)
+                scanned.append(Line((of_scan,), sign, noise, aspect, True))
+                continue
             arms.append(arm)
             seen.append(Trace(arm, across, low / noise))
     found: dict[int, list[Trace]] = {}
@@ -236,7 +239,7 @@ def _traced(
             one = Trace(full, seen[index].across, seen[index].depth)
         found.setdefault(arm.whole, []).append(one)
     lines = [Line(tuple(parts), sign, noise, aspect) for parts in found.values()]
-    return sorted(lines, key=lambda line: -line.length)
+    return sorted(lines + scanned, key=lambda line: -line.length)
 
 
 def _full(points: Array, scale: int) -> Array:
@@ -263,11 +266,6 @@ def _dips(
         np.maximum(left, right).tolist(),
         profile.ground(sign)[1].min(axis=0).tolist(),
     )
-
-
-def _is_scan(arm: Arm) -> bool:
-    length = arm.length()
-    return length >= _FLAT and float(np.ptp(arm.points[:, 1])) <= max(1.0, _SWAY * length)
 
 
 def orientation(

@@ -38,6 +38,9 @@ _COARSE = 96  # px of the longer side of the grid on which the background is fou
 _WINDOW = 25  # px of that grid: the background's median window, a quarter of the longer side
 _FAR = 6.0  # spreads from the fitted surface: no shading, but a body of its own
 _MOST_POINTS = 64
+_ROWS = 61  # rows within which a shift is told from what goes on
+_SHIFTED, _UNUSUAL = 4.0, 6.0  # spreads of the field, and of its rows' shifts
+_BESIDE, _LEAST_BESIDE = 2.5, 0.2  # spreads from the rows round it, and of a row
 _FEWEST_CLIPPED = 10  # px
 
 
@@ -48,7 +51,8 @@ class Field:
     `residual` is (H, W): smoothed grey values less the background, in spreads of itself
     (1.4826 × the median absolute deviation), so that noise has a standard deviation of 1.
     `scale` is how many pixels of the stored page one of its pixels spans; `top` its first row.
-    `clipped` (H, W) is where the detector's range ends: white, however bright it was.
+    `clipped` (H, W) is where the detector's range ends: white, however bright it was. `level` is
+    how many lines along whole rows were taken out as the scan's, and may have been the specimen's.
     """
 
     residual: Array
@@ -56,6 +60,7 @@ class Field:
     scale: int
     top: int
     clipped: Array | None = None
+    level: int = 0
 
     @property
     def area(self) -> int:
@@ -87,12 +92,35 @@ def flatten(specimen: Array, top: int = 0) -> Field:
     smooth = ndimage.gaussian_filter(values, SMOOTHING)
     residual = smooth - _background(smooth)
     # Charging and drift of the beam current shift whole rows.
-    residual -= np.median(residual[:, ::2], axis=1, keepdims=True).astype(np.float32)
+    rows = np.median(residual[:, ::2], axis=1).astype(np.float32)
+    residual -= rows[:, None]
     # Every third row and column is enough for medians and percentiles of a whole field.
     low, high = display_range(values[::3, ::3])
     spread = max(deviation(residual[::3, ::3]), 0.005 * (high - low), 1e-12)
+    of_scan, level = _of_scan(residual, rows, spread)
+    residual += (rows - of_scan)[:, None]
     residual /= np.float32(spread)
-    return Field(residual, spread, scale, top, _clipped(specimen, scale))
+    return Field(residual, spread, scale, top, _clipped(specimen, scale), level)
+
+
+def _of_scan(residual: Array, rows: Array, spread: float) -> tuple[Array, int]:
+    """By how much the scan shifted each row (H,), and how many lines along whole rows that took.
+
+    `rows` are the medians that were taken from the `residual` (H, W). The beam shifts the whole of
+    a row: where a fifth of one that stands out lies as the rows round it do, a line runs along
+    the rest.
+    """
+    usual = ndimage.median_filter(rows, min(_ROWS, len(rows)), mode="nearest")
+    apart = rows - usual
+    much = max(_SHIFTED * spread, _UNUSUAL * 1.4826 * float(np.median(np.abs(apart))))
+    of_scan = rows.copy()
+    for row in np.flatnonzero(np.abs(apart) > much):
+        values = residual[row, ::2] + apart[row]
+        alike = np.abs(values) <= _BESIDE * spread
+        if alike.mean() >= _LEAST_BESIDE:
+            of_scan[row] = usual[row] + np.median(values[alike])
+    taken = np.abs(of_scan - usual) > much
+    return of_scan, int(np.count_nonzero(np.diff(taken.astype(int), prepend=0) > 0))
 
 
 def _clipped(specimen: Array, scale: int) -> Array | None:

@@ -15,9 +15,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from glassllava.measurement.lines import Line, Trace, middle_of, orientation, widths_of
-from glassllava.measurement.profiles import sharpened
+from glassllava.measurement.profiles import Across, sharpened
 from glassllava.measurement.quantities import Measurement, Region
 from glassllava.measurement.regions import MOST_REGIONS
 from glassllava.measurement.ruler import Ruler
@@ -40,6 +41,10 @@ _SHARE = 0.6  # of a connected line that its scratches make up, or it is a crack
 _BESIDE = 20.0  # px between the two flanks of one groove
 _OF_REST = 1.2  # what of a scratch was lost on drawn ones, over what was left in dark lines, k = 2
 _OF_FLANK = 0.5  # of a width: by so much a groove is wider than the flank of it that is seen
+_ALONG = 0.015  # of its length
+_ALIKE, _UNLIKE = 0.6, 0.5  # of the depth, as for cracks
+_END, _BLUNT = 25.0, 4.0  # px along a line at its end, and of these that no one can tell
+_LEFT = 0.3  # of its depth, that goes on beyond an end
 _FEW = 10
 
 
@@ -48,6 +53,8 @@ class Scratch:
     """One groove: the traces along it, by the parabola off = `bend`(along) from its middle.
 
     `rest` is the length of dark lines that are no part of a scratch, its share of them, in px.
+    `doubtful` says that it runs along the frame, and may be no scratch: a curtain of an ion beam
+    does not end at both of its ends, and the rim of an earlier scan has another grey on one side.
     """
 
     traces: tuple[Trace, ...]
@@ -60,6 +67,7 @@ class Scratch:
     aspect: float
     noise: float
     rest: float = 0.0
+    doubtful: bool = False
 
     @cached_property
     def path(self) -> Array:
@@ -86,11 +94,16 @@ class Scratch:
 
 
 def find_scratches(
-    dark: Sequence[Line], bright: Sequence[Line], shape: tuple[int, int]
+    dark: Sequence[Line], bright: Sequence[Line], specimen: Array
 ) -> tuple[list[Scratch], list[Line]]:
-    """The scratches of a specimen of `shape`, the longest first, and the dark lines left over."""
-    shortest = max(_SHORTEST, _SHORTEST_SHARE * min(shape))
+    """The scratches of a specimen (H, W), the longest first, and the dark lines left over.
+
+    Among the scratches are doubtful ones.
+    """
+    shortest = max(_SHORTEST, _SHORTEST_SHARE * min(specimen.shape))
     found, left = [], []
+    rows = [line for line in dark if line.scanned]
+    dark = [line for line in dark if not line.scanned]
     low = _straight_runs(dark, shortest)
     for number, line in enumerate(dark):
         own = [run for of, run in low if number in of]
@@ -104,11 +117,18 @@ def find_scratches(
             found += [run for run in own if run not in found]
         else:
             left.append(line)
-    for _, run in _straight_runs(bright, shortest):
+    for _, run in _straight_runs([line for line in bright if not line.scanned], shortest):
         if not any(_beside(run, other) for other in found):
             found.append(run)
-    found = [run for run in found if not _along_the_frame(run)]
-    return sorted(_with_rest(found, dark), key=lambda run: -run.length), left
+    found = [
+        replace(
+            run,
+            doubtful=_along_the_frame(run)
+            and not (_in_even_ground(run) and (_is_level(run) or _ends_inside(run, specimen))),
+        )
+        for run in found
+    ]
+    return sorted(_with_rest(found, dark), key=lambda run: -run.length), left + rows
 
 
 def _with_rest(found: Sequence[Scratch], dark: Sequence[Line]) -> list[Scratch]:
@@ -246,8 +266,64 @@ def _beside(run: Scratch, other: Scratch) -> bool:
 
 
 def _along_the_frame(run: Scratch) -> bool:
-    """Straight along the scan or down it: charging and the curtains of an ion beam look so."""
-    return min(np.ptp(run.path[:, 0]), np.ptp(run.path[:, 1])) <= max(2.0, 0.015 * run.length)
+    return float(np.ptp(run.path, axis=0).min()) <= max(2.0, _ALONG * run.length)
+
+
+def _is_level(run: Scratch) -> bool:
+    return abs(float(run.way[0])) > abs(float(run.way[1]))
+
+
+def _in_even_ground(run: Scratch) -> bool:
+    """Whether the grey is alike on its two sides."""
+    seen = [trace.across for trace in run.traces if trace.across is not None]
+    means = np.concatenate([across.means for across in seen]).mean(axis=0, keepdims=True)
+    share, rises = Across(seen[0].offsets, means).ground(run.sign)
+    return bool(share[0] >= _ALIKE and np.ptp(rises) <= _UNLIKE)
+
+
+def _ends_inside(run: Scratch, specimen: Array) -> bool:
+    """Whether a line ends at both of its ends: a curtain begins at the frame, or fades away."""
+    height, width = specimen.shape
+    half = run.width()
+    half = 0.5 * half if math.isfinite(half) else 2.0
+    inner = min(_END, 0.25 * run.length)
+    aside = np.array([-run.way[1], run.way[0]])
+    middle = np.arange(-max(half - 1, 0.5), max(half - 1, 0.5) + 0.5)
+    beside = half + np.arange(3.0, 10.0)
+    for end, out in ((run.start, -1), (run.end, 1)):
+        depths = []
+        blunt = half + _BLUNT
+        for near, far in ((-inner - half, -blunt), (blunt, half + _END)):
+            along = end + out * np.arange(near, far)
+            level = run.middle + along[:, None] * run.way
+            level = level + np.polyval(run.bend, along)[:, None] * aside
+            if not _within(level, width, height):
+                return False
+            means = [
+                float(np.mean(_grey(specimen, level[:, None] + off[:, None] * aside)))
+                for off in (middle, -beside, beside)
+            ]
+            depths.append(run.sign * (means[0] - 0.5 * (means[1] + means[2])))
+        if not depths[1] <= _LEFT * depths[0]:
+            return False
+    return True
+
+
+def _within(points: Array, width: int, height: int) -> bool:
+    return bool((points >= 0).all() and (points <= (width - 1, height - 1)).all())
+
+
+def _grey(specimen: Array, points: Array) -> Array:
+    return np.asarray(
+        ndimage.map_coordinates(
+            specimen,
+            [points[..., 1], points[..., 0]],
+            output=np.float32,
+            order=1,
+            mode="nearest",
+            prefilter=False,
+        )
+    )
 
 
 def measure_scratches(
@@ -257,13 +333,22 @@ def measure_scratches(
 
     `shape` is that of the specimen, `top` its first row in the stored page.
     """
-    feature, count = "scratch", len(scratches)
+    feature = "scratch"
     seen = "straight lines, dark, bright or both, within a fraction of a pixel of a parabola"
+    notes = []
+    doubtful = sum(run.doubtful for run in scratches)
+    if doubtful:
+        notes.append(
+            f"{doubtful} straight lines along the frame were left out: curtains of an ion beam "
+            "and the rim of an earlier scan look so"
+        )
+    scratches = [run for run in scratches if not run.doubtful]
+    count = len(scratches)
     few = f"few: {count} only; " if 0 < count < _FEW else ""
     note = f"{few}straight cracks, fibres and polishing lines look alike"
     result = [Measurement("scratch_count", float(count), "1", None, f"number of {seen}", feature)]
     if not scratches:
-        return result, [], []
+        return result, [], notes
     lengths = np.array([run.length for run in scratches])
     unseen = np.array([run.length * _unseen(run) for run in scratches])
     # An end is told to about two pixels, and a gap to half of itself, k = 2.
@@ -312,7 +397,7 @@ def measure_scratches(
         _region(run, shape, top, number)
         for number, run in enumerate(scratches[:MOST_REGIONS], start=1)
     ]
-    return result, regions, []
+    return result, regions, notes
 
 
 def _unseen(run: Scratch) -> float:

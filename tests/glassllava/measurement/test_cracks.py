@@ -99,7 +99,7 @@ def test_a_crack_that_fades_for_a_few_pixels_is_one():
     faint = np.exp(-(((columns - x) ** 2 + (rows - y) ** 2) / 8.0**2))
     picture = drawn(whole + 0.8 * faint * (150 - whole), noise=3)
     dark, _ = find_lines(flatten(picture), picture, [])
-    found, _ = find_cracks(dark, (400, 500))
+    found, _ = find_cracks(dark, picture)
     assert len(found) == 1
     assert found[0].length == pytest.approx(344, rel=0.03)
 
@@ -199,7 +199,7 @@ def test_none_on_noise_gradients_and_edges(seed):
         noisy = np.clip(picture + rng.normal(0, 8, picture.shape), 0, 255).astype(np.uint8)
         field = flatten(noisy)
         dark, _ = find_lines(field, noisy, [])
-        assert find_cracks(dark, (400, 500))[0] == []
+        assert find_cracks(dark, noisy)[0] == []
 
 
 def test_a_streak_along_the_rows_is_noted_and_no_crack():
@@ -207,5 +207,27 @@ def test_a_streak_along_the_rows_is_noted_and_no_crack():
     picture[200:203, 100:420] = 40
     found = measure(record(picture), picture)
     assert found.value("crack_count") == 0
-    assert math.isfinite(found.value("scratch_count"))
     assert found.value("scratch_count") == 0
+    assert any("1 dark lines" in note and "row" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_crack_that_wanders_about_a_row_or_a_column_is_one(turned):
+    """Also where it runs along most of its rows, whose median is then its own grey."""
+    x = np.arange(60.0, 421.0)
+    path = np.stack([x, 200 + 3 * np.sin(x / 25)], 1)
+    shape, path = ((500, 400), path[:, ::-1]) if turned else ((400, 500), path)
+    picture = drawn(with_lines([path[::4]], 4, shape=shape))
+    size = PixelSize(1e-8, "typed", "", uncertainty=0.0)
+    found = by_quantity(measure(record(picture, pixel_size=size), picture))
+    assert found["crack_count"].value == 1
+    assert found["crack_branch_count"].value == 0
+    length = np.hypot(*np.diff(path, axis=0).T).sum() * 1e-8
+    assert found["crack_length_total"].value == pytest.approx(length, rel=0.03)
+
+
+def test_lines_level_from_side_to_side_are_noted_and_not_measured():
+    picture = drawn(with_lines([np.array([[-9, 150], [509, 150]])], 5))
+    found = measure(record(picture), picture)
+    assert found.value("crack_count") == found.value("scratch_count") == 0
+    assert any(note.startswith("1 lines level from side to side") for note in found.notes)

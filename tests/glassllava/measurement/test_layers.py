@@ -126,4 +126,31 @@ def test_bands_along_the_rows_to_the_pixel_are_charging():
     picture = np.full((400, 480), 120.0)
     picture[150:190] = 170
     noisy = picture + np.random.default_rng(0).normal(0, 5, picture.shape)
-    assert find_layers(np.clip(noisy, 0, 255).astype(np.uint8)) == []
+    noisy = np.clip(noisy, 0, 255).astype(np.uint8)
+    assert find_layers(noisy) == []
+    assert any("1 level bands" in note for note in measure(record(noisy), noisy).notes)
+
+
+@pytest.mark.parametrize("thick", [40, 100])
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_layer_to_the_pixel_along_the_frame_is_one_where_the_beam_blurred_it(thick, upright):
+    """Its borders rise over the rows as they do over the columns; also thinner than a twentieth."""
+    shape = (700, 900)
+    wide = np.arange(shape[0] if upright else shape[1]) * 0.0
+    picture = banded(
+        [wide + 250, wide + 250 + thick], [120, 170, 120], 8, shape[::-1] if upright else shape
+    )
+    picture = picture.T.copy() if upright else picture
+    (layer,) = find_layers(picture)
+    assert layer.upright == upright
+    assert float(np.mean(layer.thicknesses)) == pytest.approx(thick, abs=0.4)
+
+
+def test_a_path_through_two_phases_is_no_layer():
+    rng = np.random.default_rng(48)
+    y, x = np.fft.fftfreq(768)[:, None], np.fft.fftfreq(1024)[None]
+    ring = np.exp(-(((np.hypot(y, x) - 1 / 48) * 48 / 0.12) ** 2) / 2)
+    waves = np.fft.ifft2(np.fft.fft2(rng.normal(0, 1, (768, 1024))) * ring).real
+    phases = 100 + 60 * ndimage.gaussian_filter(1.0 * (waves > np.quantile(waves, 0.6)), 0.8)
+    noisy = phases + np.random.default_rng(0).normal(0, 6, phases.shape)
+    assert find_layers(np.clip(np.rint(noisy), 0, 255).astype(np.uint8)) == []

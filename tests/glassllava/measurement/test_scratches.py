@@ -68,6 +68,37 @@ def test_curtains_and_streaks_are_none():
     assert measure(record(picture), picture).value("scratch_count") == 0
 
 
+@pytest.mark.parametrize("wide", [2, 5, 12])
+@pytest.mark.parametrize("degrees", [0.0, 0.5, 89.5, 90.0])
+def test_scratches_along_the_frame_that_end_within_it(wide, degrees):
+    angle = np.radians(degrees)
+    middle, way = np.array([250, 250]), np.array([np.cos(angle), np.sin(angle)])
+    line = np.stack([middle - 150 * way, middle + 150 * way])
+    picture = drawn(with_lines([line], wide, shape=(500, 500)), noise=6, blur=0.7)
+    size = PixelSize(1e-8, "typed", "", uncertainty=0.0)
+    found = by_quantity(measure(record(picture, pixel_size=size), picture))
+    assert found["scratch_count"].value == 1
+    assert found["crack_count"].value == 0
+    # The ends of the drawn line are round: half of that is where its depth has fallen to half.
+    assert found["scratch_length_total"].value == pytest.approx((300 + wide / 2) * 1e-8, rel=0.03)
+
+
+def test_an_upright_line_from_top_to_bottom_is_noted_and_left_out():
+    picture = drawn(with_lines([np.array([[250, -9], [250, 409]])], 5))
+    found = measure(record(picture), picture)
+    assert found.value("scratch_count") == 0
+    assert any("1 straight lines along the frame were left out" in note for note in found.notes)
+
+
+def test_the_rim_of_an_earlier_scan_is_no_scratch():
+    y, x = np.mgrid[:400, :500].astype(float)
+    box = ((y > 100) & (y < 300) & (x > 120) & (x < 400)).astype(float)
+    soft = ndimage.gaussian_filter(box, 1.2)
+    rim = np.clip(soft - ndimage.gaussian_filter(box, 7), 0, 1)
+    picture = drawn(150 * (1 - 0.25 * soft - 0.12 * rim))
+    assert measure(record(picture), picture).value("scratch_count") == 0
+
+
 def test_tilted_pixels_change_length_and_direction():
     picture = drawn(with_lines([straight((100, 60), 0.8, 330)], 4))
     tall = PixelSize(1e-9, "typed", "", uncertainty=0.0, value_y_m=2e-9)
