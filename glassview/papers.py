@@ -218,14 +218,7 @@ def show_page(path: Path, page: int, width: int, find: str) -> Page:
     ------
     BadInput : for a page that is not there, and a file that cannot be drawn in time.
     """
-    from rag import reading
+    from rag.reading import show_page as drawn
 
-    draw = getattr(reading, "show_page", None)
-    if draw is None:
-        raise BadInput(
-            "This GlassView cannot draw the pages of papers",
-            where=path,
-            remedy=f"Open page {page} of the file in another program.",
-        )
-    shown = draw(path, page, width=width, find=find)
+    shown = drawn(path, page, width=width, find=find)
     return Page(shown.picture.data, shown.pages, find, shown.boxes)

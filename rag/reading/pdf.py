@@ -48,18 +48,33 @@ def read(
         crashes the library that reads it.
     MissingPart : where that library is not installed, or `ocr` is asked for without its reader.
     """
-    _require(ocr)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
+    require(ocr)
     from rag.reading import worker
 
-    process = context.Process(
-        target=worker.run, args=(str(path), settings, ocr, theirs), daemon=True
-    )
+    told, pictures = asked(worker.run, (str(path), settings, ocr), path, settings, progress)
+    return _believed(path, told, pictures)
+
+
+def asked(
+    work: Callable[..., None],
+    about: tuple[Any, ...],
+    path: Path,
+    settings: PaperSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Any], list[bytes]]:
+    """What `work(*about, pipe)`, an entry of `worker`, tells of the file, and its pictures.
+
+    Raises
+    ------
+    BadInput : as it says itself; where it crashes, is too slow or needs too much memory.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(*about, theirs), daemon=True)
     try:
         process.start()
         theirs.close()
-        told, pictures = _answer(ours, path, settings, ocr, progress)
+        return _answer(ours, path, settings, progress)
     except EOFError:
         process.join(10)
         raise _crashed(path, process.exitcode) from None
@@ -69,10 +84,10 @@ def read(
         process.join()
         process.close()
         ours.close()
-    return _believed(path, told, pictures)
 
 
-def _require(ocr: bool) -> None:
+def require(ocr: bool) -> None:
+    """Raises MissingPart where the reader of PDFs, or that of scanned pages, is not installed."""
     if importlib.util.find_spec("pypdfium2") is None:
         raise MissingPart(
             "The reader of PDFs (pypdfium2) is not installed",
@@ -92,7 +107,6 @@ def _answer(
     pipe: Connection,
     path: Path,
     settings: PaperSettings,
-    ocr: bool,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, Any], list[bytes]]:
     pictures: list[bytes] = []
@@ -113,7 +127,7 @@ def _answer(
         if kind == b"x":
             room -= len(data)
             if room < 0:
-                raise _nonsense(path)
+                raise nonsense(path)
             pictures.append(data)
         elif kind == b"p":
             page, pages = json.loads(data)
@@ -158,7 +172,8 @@ def _crashed(path: Path, code: int | None) -> BadInput:
     )
 
 
-def _nonsense(path: Path) -> BadInput:
+def nonsense(path: Path) -> BadInput:
+    """The error for an answer that cannot be believed."""
     return BadInput(
         "What was read from the PDF makes no sense",
         where=path,
@@ -195,7 +210,7 @@ def _believed(path: Path, told: dict[str, Any], pictures: list[bytes]) -> Read:
             notes=tuple(cleaned(str(note)) for note in told["notes"]),
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise _nonsense(path) from error
+        raise nonsense(path) from error
 
 
 def _plate(item: dict[str, Any], pictures: list[bytes], blocks: int) -> Plate:
@@ -209,12 +224,13 @@ def _plate(item: dict[str, Any], pictures: list[bytes], blocks: int) -> Plate:
         caption=cleaned(str(item["caption"])),
         caption_block=block,
         box=(left, top, right, bottom),
-        picture=_picture(item["picture"], pictures),
-        originals=tuple(_picture(original, pictures) for original in item["originals"]),
+        picture=picture(item["picture"], pictures),
+        originals=tuple(picture(original, pictures) for original in item["originals"]),
     )
 
 
-def _picture(item: dict[str, Any], pictures: list[bytes]) -> Picture:
+def picture(item: dict[str, Any], pictures: list[bytes]) -> Picture:
+    """The picture that the worker sent under this number; ValueError for what is none."""
     data = pictures[int(item["number"])]
     media = str(item["media"])
     if not data.startswith(_MAGICS[media]):

@@ -103,6 +103,22 @@ def _drawn(page: Any, box: Box, *, is_photograph: bool) -> tuple[str, int, int, 
     return _encoded(image, lossy=is_photograph)
 
 
+def drawn_page(page: Any, width: int) -> tuple[tuple[str, int, int, bytes], float]:
+    """A whole page as a PNG `width` px wide: (media, width, height, bytes), and px a point.
+
+    Narrower where the page is so long that it would be more than MOST_PIXELS.
+    """
+    wide, high = page.get_size()
+    scale = width / max(wide, 1.0)
+    scale *= min(1.0, (MOST_PIXELS / max(wide * high * scale * scale, 1.0)) ** 0.5)
+    bitmap = page.render(scale=scale, draw_annots=False, may_draw_forms=False)
+    try:
+        image = bitmap.to_pil().convert("RGB")
+    finally:
+        bitmap.close()
+    return _encoded(image, lossy=False), scale
+
+
 def _encoded(image: Any, *, lossy: bool) -> tuple[str, int, int, bytes]:
     told = io.BytesIO()
     if lossy:

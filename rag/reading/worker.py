@@ -24,6 +24,7 @@ from rag.reading.objects import gather
 from rag.reading.sheets import Sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
 
     from rag.reading.glyphs import Frame
@@ -37,11 +38,23 @@ _XMP = re.compile(rb"<x:xmpmeta.{0,65536}?</x:xmpmeta>", re.DOTALL)
 
 
 def run(path: str, settings: PaperSettings, ocr: bool, pipe: Connection) -> None:
-    """Read the PDF and send what is in it; the entry of the child process."""
+    """Read the PDF and send what is in it; an entry of the child process."""
+    _work(_Reading(Path(path), settings, ocr, pipe).send, settings, pipe)
+
+
+def draw(
+    path: str, page: int, width: int, find: str, settings: PaperSettings, pipe: Connection
+) -> None:
+    """Draw one page of the PDF, `width` px wide, and send it; an entry of the child process."""
+    reading = _Reading(Path(path), settings, False, pipe)
+    _work(lambda: reading.send_page(page, width, find), settings, pipe)
+
+
+def _work(send: Callable[[], None], settings: PaperSettings, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when this one ends
     _bound(settings.memory_mb)
     try:
-        _Reading(Path(path), settings, ocr, pipe).send()
+        send()
     except GlassError as error:
         pipe.send_bytes(b"e" + json.dumps(error.to_json()["error"]).encode())
     except MemoryError:
@@ -92,6 +105,46 @@ class _Reading:
             self._pipe.send_bytes(b"r" + json.dumps(self._told(paper, plates, pages)).encode())
         finally:
             document.close()
+
+    def send_page(self, number: int, width: int, find: str) -> None:
+        """A page as it is shown, and where on it the lines stand that the words `find` hold."""
+        import pypdfium2
+
+        from rag.reading.plates import drawn_page
+        from rag.reading.seeking import lines_that_hold
+
+        document = self._opened(pypdfium2)
+        try:
+            pages = len(document)
+            if not 1 <= number <= pages:
+                raise BadInput(f"The PDF has {pages} pages, and no page {number}", where=self._path)
+            page = document[number - 1]
+            try:
+                picture, scale = drawn_page(page, width)
+                textpage = page.get_textpage()
+                try:
+                    frame, pieces = lines_of(page, textpage)
+                finally:
+                    textpage.close()
+            finally:
+                page.close()
+        except pypdfium2.PdfiumError as error:
+            raise BadInput(
+                f"Page {number} is damaged and cannot be drawn ({error})",
+                where=self._path,
+                remedy="Open the file in another program.",
+            ) from error
+        finally:
+            document.close()
+        boxes = [frame.as_shown(line.box) for line in lines_that_hold(pieces, frame, find)]
+        media, wide, high, data = picture
+        self._pipe.send_bytes(b"x" + data)
+        told = {
+            "picture": {"media": media, "width": wide, "height": high, "number": 0},
+            "pages": pages,
+            "boxes": [[round(edge * scale, 1) for edge in box] for box in boxes],
+        }
+        self._pipe.send_bytes(b"r" + json.dumps(told).encode())
 
     def _opened(self, pypdfium2: Any) -> Any:
         try:

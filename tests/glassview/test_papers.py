@@ -191,3 +191,17 @@ def test_a_passage_of_no_document_is_refused(held: Library) -> None:
         papers.paper_of(held, Passage("pdf-0123456789ab:1", "words", "A title", page=1))
     with pytest.raises(BadInput, match="no longer holds"):
         papers.paper_of(held, Passage("primer:1", "words", "GlassView primer", section="1"))
+
+
+def test_a_cited_page_is_drawn_with_its_lines(tmp_path: Path) -> None:
+    from rag.reading import read_document
+    from tests.papers import write_paper
+
+    path = tmp_path / "paper.pdf"
+    write_paper(path, 31)
+    cited = next(e.passage for e in read_document(path).entries if e.passage.kind == "text")
+    assert cited.page is not None
+    page = papers.show_page(path, cited.page, 500, cited.text)
+    assert page.png.startswith(b"\x89PNG")
+    assert page.boxes
+    assert page.sought == cited.text
