@@ -89,6 +89,11 @@ def measure(micrograph: Micrograph, pixels: np.ndarray[Any, Any] | None = None) 
             f"{field.level} lines level from side to side were taken for the scan's: cracks, "
             "scratches and thin layers look so too, and are found with the scan rotated"
         )
+    if field.impulses:
+        notes.append(
+            f"{field.impulses} pixels stand alone, far off all round them: impulse noise, which "
+            "was taken out before bodies and lines were looked for"
+        )
     if field.scale > 1:
         notes.append(f"Measured on means of {field.scale} × {field.scale} pixels")
     if ruler.tilt.note:

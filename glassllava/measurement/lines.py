@@ -18,7 +18,7 @@ import numpy as np
 from glassllava.measurement import profiles, ridges, scan, traces
 from glassllava.measurement.profiles import Across
 from glassllava.measurement.quantities import Measurement
-from glassllava.measurement.regions import Blob, Field
+from glassllava.measurement.regions import Blob, Field, rounding_of
 from glassllava.measurement.traces import Arm
 
 Array = np.ndarray[Any, Any]
@@ -190,7 +190,7 @@ def find_lines(
     `dark` are its compact dark places, whose rims are no lines.
     """
     low, high = ridges.centre_lines(field.residual, dark)
-    noise = ridges.noise_of(field.residual) * field.spread
+    noise = max(ridges.noise_of(field.residual) * field.spread, rounding_of(specimen))
     row = scan.step_of_a_row(specimen)
     return (
         _traced(field, specimen, low, -1, noise, aspect, row),

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import rank
 
+from glassllava.measurement.impulses import without_impulses
 from glassllava.measurement.quantities import Region
 from glassllava.micrograph.contrast import display_range
 
@@ -42,6 +43,7 @@ _ROWS = 61  # rows within which a shift is told from what goes on
 _SHIFTED, _UNUSUAL = 4.0, 6.0  # spreads of the field, and of its rows' shifts
 _BESIDE, _LEAST_BESIDE = 2.5, 0.2  # spreads from the rows round it, and of a row
 _FEWEST_CLIPPED = 10  # px
+_ROUNDING = 0.29  # grey values: the standard deviation of rounding to whole ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Field:
     (1.4826 × the median absolute deviation), so that noise has a standard deviation of 1.
     `scale` is how many pixels of the stored page one of its pixels spans; `top` its first row.
     `clipped` (H, W) is where the detector's range ends: white, however bright it was. `level` is
-    how many lines along whole rows were taken out as the scan's, and may have been the specimen's.
+    how many lines along whole rows were taken out as the scan's, and may have been the specimen's;
+    `impulses` how many single pixels were replaced.
     """
 
     residual: Array
@@ -61,6 +64,7 @@ class Field:
     top: int
     clipped: Array | None = None
     level: int = 0
+    impulses: int = 0
 
     @property
     def area(self) -> int:
@@ -87,6 +91,8 @@ def flatten(specimen: Array, top: int = 0) -> Field:
         if not finite.all():
             fill = float(np.median(values[finite])) if finite.any() else 0.0
             values = np.where(finite, values, np.float32(fill))
+    rounding = rounding_of(specimen)
+    values, impulses = without_impulses(values, rounding)
     if scale > 1:
         values = blocks(values, scale)
     smooth = ndimage.gaussian_filter(values, SMOOTHING)
@@ -96,11 +102,11 @@ def flatten(specimen: Array, top: int = 0) -> Field:
     residual -= rows[:, None]
     # Every third row and column is enough for medians and percentiles of a whole field.
     low, high = display_range(values[::3, ::3])
-    spread = max(deviation(residual[::3, ::3]), 0.005 * (high - low), 1e-12)
+    spread = max(deviation(residual[::3, ::3]), 0.005 * (high - low), rounding, 1e-12)
     of_scan, level = _of_scan(residual, rows, spread)
     residual += (rows - of_scan)[:, None]
     residual /= np.float32(spread)
-    return Field(residual, spread, scale, top, _clipped(specimen, scale), level)
+    return Field(residual, spread, scale, top, _clipped(specimen, scale), level, impulses)
 
 
 def _of_scan(residual: Array, rows: Array, spread: float) -> tuple[Array, int]:
@@ -121,6 +127,11 @@ def _of_scan(residual: Array, rows: Array, spread: float) -> tuple[Array, int]:
             of_scan[row] = usual[row] + np.median(values[alike])
     taken = np.abs(of_scan - usual) > much
     return of_scan, int(np.count_nonzero(np.diff(taken.astype(int), prepend=0) > 0))
+
+
+def rounding_of(specimen: Array) -> float:
+    """The standard deviation that grey values have by rounding alone: that of whole numbers."""
+    return _ROUNDING if specimen.dtype.kind in "ui" else 0.0
 
 
 def _clipped(specimen: Array, scale: int) -> Array | None:

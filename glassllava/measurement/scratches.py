@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from glassllava.measurement import scan
+from glassllava.measurement.courses import Course, chord, fitted
 from glassllava.measurement.lines import Line, Trace, middle_of, orientation, widths_of
 from glassllava.measurement.profiles import Across, sharpened
 from glassllava.measurement.quantities import Measurement, Region
@@ -34,8 +36,6 @@ _MOST_PIECES = 150
 #: random walk, and goes off with the root of its length.
 _STRAIGHT = 0.045
 _GENTLE = 0.03  # how far the middle of the bend is off, over the length
-_OFF, _OFF_AHEAD = 2.5, 0.01  # px, and a share of the way led on, that a piece may lie off
-_GAP, _GAP_SHARE = 30.0, 0.5  # px, and of the length so far, that may lie between pieces
 _COVERED = 0.7  # of a scratch that is seen
 _SHARE = 0.6  # of a connected line that its scratches make up, or it is a crack
 _BESIDE = 20.0  # px between the two flanks of one groove
@@ -124,7 +124,9 @@ def find_scratches(
         replace(
             run,
             doubtful=_along_the_frame(run)
-            and not (_in_even_ground(run) and (_is_level(run) or _ends_inside(run, specimen))),
+            and not (
+                _in_even_ground(run) and (scan.is_level(run.path) or _ends_inside(run, specimen))
+            ),
         )
         for run in found
     ]
@@ -155,21 +157,21 @@ def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozens
         (number, trace)
         for number, line in enumerate(lines)
         for trace in line.traces
-        if trace.across is not None and _chord(trace.arm.points) >= _PIECE
+        if trace.across is not None and chord(trace.arm.points) >= _PIECE
     ]
-    pieces.sort(key=lambda piece: -_chord(piece[1].arm.points))
+    pieces.sort(key=lambda piece: -chord(piece[1].arm.points))
     pieces = pieces[:_MOST_PIECES]
     free = [True] * len(pieces)
     runs = []
     for first, (_, trace) in enumerate(pieces):
         points = trace.arm.points
-        if not free[first] or _fitted(points)[3] > 2 * _STRAIGHT * math.sqrt(_chord(points)):
+        if not free[first] or fitted(points)[3] > 2 * _STRAIGHT * math.sqrt(chord(points)):
             continue
         members = [first]
         more: list[int] = [first]
         while more:
             points = np.concatenate([pieces[index][1].arm.points for index in members])
-            ahead = _Course.of(points)
+            ahead = Course.of(points)
             more = [
                 index
                 for index in range(len(pieces))
@@ -178,7 +180,7 @@ def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozens
                 and ahead.leads_to(pieces[index][1].arm.points)
             ]
             members += more
-        middle, way, bend, off = _fitted(points)
+        middle, way, bend, off = fitted(points)
         along = np.sort((points - middle) @ way)
         extent = float(along[-1] - along[0])
         seen = extent - float(np.clip(np.diff(along) - 4, 0, None).sum())
@@ -206,56 +208,6 @@ def _straight_runs(lines: Sequence[Line], shortest: float) -> list[tuple[frozens
     return runs
 
 
-def _chord(points: Array) -> float:
-    return float(np.hypot(*(points[-1] - points[0])))
-
-
-def _fitted(points: Array) -> tuple[Array, Array, Array, float]:
-    """Middle, direction, parabola and the root mean square distance from it."""
-    middle = points.mean(axis=0)
-    x, y = (points - middle).T
-    angle = 0.5 * math.atan2(2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean()))
-    way = np.array([math.cos(angle), math.sin(angle)])
-    along, off = x * way[0] + y * way[1], y * way[0] - x * way[1]
-    bend = np.polyfit(along, off, 2) if len(points) > 4 else np.zeros(3)
-    rest = off - np.polyval(bend, along)
-    return middle, way, bend, float(np.sqrt(np.mean(rest * rest)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Course:
-    """The parabola through some points, and how far they reach along it."""
-
-    middle: Array
-    way: Array
-    bend: Array
-    start: float
-    end: float
-
-    @classmethod
-    def of(cls, points: Array) -> _Course:
-        middle, way, bend, _ = _fitted(points)
-        along = (points - middle) @ way
-        return cls(middle, way, bend, float(along.min()), float(along.max()))
-
-    def leads_to(self, other: Array) -> bool:
-        """Whether the parabola, led on straight, runs along other points soon."""
-        # The two ends first: most pieces lie elsewhere.
-        return self._passes(other[[0, -1]]) and self._passes(other)
-
-    def _passes(self, other: Array) -> bool:
-        there = (other - self.middle) @ self.way
-        gap = max(float(there.min()) - self.end, self.start - float(there.max()), 0.0)
-        if gap > max(_GAP, _GAP_SHARE * (self.end - self.start)):
-            return False
-        inside = np.minimum(np.maximum(there, self.start), self.end)
-        square, slope, level = self.bend
-        off = (other - self.middle) @ np.array([-self.way[1], self.way[0]])
-        off = off - ((square * inside + slope) * inside + level)
-        off = off - (2 * square * inside + slope) * (there - inside)
-        return bool(np.all(np.abs(off) <= _OFF + _OFF_AHEAD * np.abs(there - inside)))
-
-
 def _beside(run: Scratch, other: Scratch) -> bool:
     """Whether most of one runs close along the other: two flanks of one groove."""
     there = (run.path - other.middle) @ other.way
@@ -267,10 +219,6 @@ def _beside(run: Scratch, other: Scratch) -> bool:
 
 def _along_the_frame(run: Scratch) -> bool:
     return float(np.ptp(run.path, axis=0).min()) <= max(2.0, _ALONG * run.length)
-
-
-def _is_level(run: Scratch) -> bool:
-    return abs(float(run.way[0])) > abs(float(run.way[1]))
 
 
 def _in_even_ground(run: Scratch) -> bool:
