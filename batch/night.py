@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +200,7 @@ class Night:
         if found is None:
             self.unchanged += 1
             return True
+        evidence: Mapping[str, Any]
         if outcome.enquiry is not None:
             evidence, wanted = _evidence(outcome.enquiry), self.recipe.wanted
         else:

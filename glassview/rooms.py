@@ -56,17 +56,26 @@ class Rooms:
                 self._library = self._open_library()
             return self._library
 
+    def model(self, say: Say = lambda words: None) -> VisionModel:
+        """The model, opened by the first who asks.
+
+        Raises
+        ------
+        ModelUnavailable, MissingPart : where it cannot be opened; the next call tries again.
+        """
+        with self._lock:
+            if self._model is None:
+                say("Opening the model")
+                self._model = self._open_model()
+            return self._model
+
     def interpret(self, sheet: Sheet, say: Say) -> Made:
         """The house's three calls, with a word before each for whoever waits."""
         from glassllava.interpreter import conclude, prepare
         from glassllava.literature import NoLiterature
         from glassllava.micrograph.reading import read_micrograph
 
-        with self._lock:
-            if self._model is None:
-                say("Opening the model")
-                self._model = self._open_model()
-            model = self._model
+        model = self.model(say)
         literature = self.library(say) if sheet.level == "high" else NoLiterature()
         say("Measuring")
         micrograph = read_micrograph(sheet.path, sheet.page, pixel_size=sheet.typed_size)

@@ -54,6 +54,11 @@ class Alike:
     score: float
     view: str
 
+    @property
+    def is_panel(self) -> bool:
+        """Whether one image of several looks alike, and not the figure as a whole."""
+        return self.view != self.figure.picture and len(self.figure.originals) > 1
+
 
 def views_of(figure: StoredFigure) -> tuple[str, ...]:
     """Hashes of the pictures of a figure that are looked at: the whole, then its panels."""

@@ -129,7 +129,7 @@ def as_json(each: Alike) -> dict[str, Any]:
         "passage_id": figure.passage_id,
         "score": round(each.score, 4),
         "view": each.view,
-        "panel": each.view != figure.picture,
+        "panel": each.is_panel,
     }
 
 
@@ -144,7 +144,7 @@ def _in_words(found: Sequence[Alike], total: int, saved: dict[str, str]) -> str:
     for number, each in enumerate(found, start=1):
         figure = each.figure
         place = f", p. {figure.page}" if figure.page is not None else ""
-        panel = ", one panel of it" if each.view != figure.picture else ""
+        panel = ", one panel of it" if each.is_panel else ""
         lines.append(
             plain(f"[{number}] {figure.title}{place}: {figure.label}{panel}   ({each.score:.2f})")
         )

@@ -15,7 +15,8 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
 from glassllava.literature import Passage
-from glassview import cards, papers
+from glassview import alike, cards, papers
+from glassview.alike import Figures
 from glassview.papers import Paper
 from glassview.qt.choosing import Choosing
 from glassview.qt.jobs import Jobs
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
     from rag.library import Library
 
-#: The lanes that the desk needs: one for answers, one for papers on their way in, one for pages.
-LANES = {"library": 1, "papers": 1, "pages": 1}
+#: The lanes that the desk needs: for answers, papers on their way in, pages, and figures.
+LANES = {"library": 1, "papers": 1, "pages": 1, "figures": 1}
 
 _INVITE = "Interpret at context 'high' to look the micrograph up, or search the library above."
 _PAPERS = "Papers (*.pdf *.md *.markdown *.txt *.html *.htm *.xml *.nxml *.bib *.ris *.json)"
@@ -57,6 +58,8 @@ class Desk:
         self._shown: tuple[object, ...] = ()
         self._put: tuple[object, ...] = (None, None, None)
         self._stop = threading.Event()
+        self._sheet: Sheet | None = None
+        self._figures = Figures()
         panel = self.panel
         panel.searched.connect(self.search)
         panel.view_chosen.connect(self._on_view)
@@ -81,6 +84,12 @@ class Desk:
 
     def show(self, sheet: Sheet | None) -> None:
         """The passages of a sheet's interpretation."""
+        self._sheet = sheet
+        if self._figures.key != _shown_of(sheet):
+            if self.panel.view == "alike":
+                self.find_figures()
+            else:
+                self._put_figures(Figures())
         made = sheet.interpretation if sheet is not None else None
         shown = (sheet.key if sheet is not None else None, made)
         if shown == self._shown:
@@ -132,11 +141,39 @@ class Desk:
             self.shelf.not_answered,
         )
 
+    # -- figures that look alike -----------------------------------------------------------------
+
+    def find_figures(self) -> None:
+        """Look for figures like the open micrograph, unless they stand there already."""
+        sheet = self._sheet
+        key = _shown_of(sheet)
+        if sheet is None or key is None:
+            self._put_figures(Figures())
+            return
+        if self._figures.key == key and self._figures.trouble is None:
+            return
+        self._put_figures(Figures(key, is_running=True))
+        path, page = sheet.path, sheet.shown_page
+        self.jobs.run(
+            "figures",
+            "figures",
+            lambda say: alike.find(self._library(), self._rooms.model(say), path, page, say),
+            lambda told: self._put_figures(Figures(key, cards=told[0], total=told[1])),
+            lambda trouble: self._put_figures(Figures(key, trouble=trouble)),
+            lambda step: self._put_figures(Figures(key, is_running=True, step=step)),
+        )
+
+    def _put_figures(self, figures: Figures) -> None:
+        self._figures = figures
+        self.panel.put_figures(figures)
+
     # -- the documents -------------------------------------------------------------------------
 
     def _on_view(self, view: str) -> None:
         if view == "held":
             self.list()
+        if view == "alike":
+            self.find_figures()
 
     def list(self) -> None:
         self.jobs.run(
@@ -196,6 +233,7 @@ class Desk:
 
     def _added(self, result: papers.Added) -> None:
         self.shelf.added(result)
+        self._put_figures(Figures())  # there may be more of them now
         self.list()
 
     def stop_adding(self) -> None:
@@ -262,6 +300,13 @@ class Desk:
             self.panel.put_adding(shelf.adding)
         if before[2] != self._put[2]:
             self.panel.put_held(shelf.held, can_add=can_add)
+
+
+def _shown_of(sheet: Sheet | None) -> object:
+    """Which file and page is on the screen; None where none can be looked at."""
+    if sheet is None or sheet.micrograph is None:
+        return None
+    return sheet.key, sheet.shown_page
 
 
 def _sentence(trouble: Trouble) -> str:

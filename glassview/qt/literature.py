@@ -1,4 +1,4 @@
-"""The literature panel: passages given and left out, a free search, the library's documents.
+"""The literature panel: passages given, a free search, figures alike, the library's documents.
 
 Takes screen state in by `put…`; sends what a person did as signals. Files dropped on it are papers
 for the library, not micrographs.
@@ -23,13 +23,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from glassview.alike import Figures, words_of
 from glassview.cards import LeftOutRow, PassageCard
+from glassview.qt.figures import FigureFrame
 from glassview.qt.panels import Page, emptied, section, words
 from glassview.qt.passages import DocumentFrame, LeftOutFrame, PassageFrame, link
 from glassview.qt.strip import Strip
 from glassview.shelf import Adding, Held, Search, Wanted, nothing_words
 
-_VIEWS = (("given", "Given"), ("found", "Search"), ("held", "Library"))
+_VIEWS = (("given", "Given"), ("found", "Search"), ("alike", "Alike"), ("held", "Library"))
 _BORDER = 2  # px: it shows where a drop goes
 _BOUNDS = (
     ("material", "Material", "float glass"),
@@ -39,7 +41,7 @@ _BOUNDS = (
 
 
 class Literature(QWidget):
-    """Three views under one search field."""
+    """Four views under one search field."""
 
     searched = Signal(str, object)  # words, Wanted
     view_chosen = Signal(str)
@@ -58,13 +60,14 @@ class Literature(QWidget):
         self.setObjectName("literature")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAcceptDrops(True)
-        self.given, self.found, self.held = Page(), Page(), Page()
+        self.given, self.found, self.alike, self.held = Page(), Page(), Page(), Page()
         self.cards: dict[int, PassageFrame] = {}
         self.left_out: dict[str, LeftOutFrame] = {}
         self.strip = Strip()
         self._views = QStackedWidget()
         self._followed = False  # a citation led here: there is a way back
-        for page in (self.given, self.found, self.held):
+        pages = (self.given, self.found, self.alike, self.held)
+        for page in pages:
             page.column.setContentsMargins(16 - _BORDER, 8, 16 - _BORDER, 16)
             self._views.addWidget(page)
         layout = QVBoxLayout(self)
@@ -74,7 +77,7 @@ class Literature(QWidget):
         layout.addWidget(self._views, 1)
         layout.addWidget(self.strip)
         self._lists: dict[str, QVBoxLayout] = {}
-        for name, page in (("given", self.given), ("found", self.found), ("held", self.held)):
+        for (name, _), page in zip(_VIEWS, pages, strict=True):
             column = QVBoxLayout()
             column.setSpacing(10)
             if name == "held":
@@ -235,6 +238,19 @@ class Literature(QWidget):
         for card in cards:
             column.addWidget(self._frame(card))
         self.found.verticalScrollBar().setValue(0)
+
+    def put_figures(self, figures: Figures) -> None:
+        """Published figures that look like the open micrograph, or how far looking is."""
+        column = self._lists["alike"]
+        emptied(column)
+        column.addWidget(words(words_of(figures), "failed" if figures.trouble else "quiet"))
+        if figures.is_running or figures.trouble is not None:
+            return
+        for number, card in enumerate(figures.cards or (), start=1):
+            frame = FigureFrame(card, number)
+            frame.paper_asked.connect(self.paper_asked)
+            column.addWidget(frame)
+        self.alike.verticalScrollBar().setValue(0)
 
     def put_held(self, held: Held, *, can_add: bool) -> None:
         column = self._lists["held"]

@@ -14,6 +14,7 @@ from glassllava.literature import Passage
 from glassview import papers
 from glassview.shelf import Step, Wanted
 from rag.library import Library
+from rag.reading import read_document
 from tests.glassview.shelves import library, write_note
 from tests.papers import write_long, write_paper
 
@@ -194,9 +195,6 @@ def test_a_passage_of_no_document_is_refused(held: Library) -> None:
 
 
 def test_a_cited_page_is_drawn_with_its_lines(tmp_path: Path) -> None:
-    from rag.reading import read_document
-    from tests.papers import write_paper
-
     path = tmp_path / "paper.pdf"
     write_paper(path, 31)
     cited = next(e.passage for e in read_document(path).entries if e.passage.kind == "text")

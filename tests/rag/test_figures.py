@@ -88,6 +88,7 @@ def test_one_panel_of_several_answers(manifest):
     figures.look_at_new(manifest, eye)
     (found,) = figures.alike(manifest, eye, right, 5)
     assert found.view == encoded(right).sha256
+    assert found.is_panel
     assert found.score > 0.95
 
 
