@@ -17,6 +17,8 @@ from scipy.special import ndtr
 Array = np.ndarray[Any, Any]
 
 _LEVEL = 0.2  # px down a px along: what leans more is no row
+_SWAY, _STRAYING = 0.015, 2.0  # of its length, and px, that a line may stray from its rows
+_STRAIGHT = 0.35  # px: of a border likewise
 _COLUMNS = 48  # px along a line whose mean tells how sharp it is there
 _REACH, _BORDER = 24, 7  # rows to either side that are looked at
 _ASIDE = 8  # rows beside a flank that tell its level
@@ -114,15 +116,22 @@ def _windows(specimen: Array, points: Array, reach: int) -> list[tuple[Array, Ar
 
 
 def is_row_border(specimen: Array, points: Array, step: float, row: float) -> bool:
-    """The same of a border (n, 2) between levels that are `step` apart."""
-    return is_level(points) and border_steps(specimen, points, step) >= _SHARP * row
+    """Whether a border (n, 2) between levels `step` apart is a row's, as `is_row` says of lines."""
+    off = np.abs(points[:, 1] - np.median(points[:, 1]))
+    if float(np.percentile(off, 90)) > _STRAIGHT:
+        return False
+    return border_steps(specimen, points, step) >= _SHARP * row
 
 
 def is_row(specimen: Array, points: Array, sign: int, width: float, row: float) -> bool:
-    """Whether a level line begins and ends with a row, as sharply as the scan's do in this picture.
+    """Whether a level line (n, 2) begins and ends with a row, as sharply as the scan's do.
 
-    `row` is what `step_of_a_row` says of it.
+    `row` is what `step_of_a_row` says of the picture. A line that keeps to its rows may be as
+    soft as that; one that goes over to others, as streaks beside each other do, is the scan's where
+    it is sharp.
     """
-    if not is_level(points):
+    if not is_level(points) or float(points[:, 1].std()) > _STRAYING:
         return False
-    return line_steps(specimen, points, sign, width) >= _SHARP * row
+    low, high = np.percentile(points[:, 1], (10, 90))
+    keeps = high - low <= max(1.0, _SWAY * float(np.ptp(points[:, 0])))
+    return line_steps(specimen, points, sign, width) >= _SHARP * (row if keeps else 1.0)

@@ -121,13 +121,7 @@ def find_scratches(
         if not any(_beside(run, other) for other in found):
             found.append(run)
     found = [
-        replace(
-            run,
-            doubtful=_along_the_frame(run)
-            and not (
-                _in_even_ground(run) and (scan.is_level(run.path) or _ends_inside(run, specimen))
-            ),
-        )
+        replace(run, doubtful=_along_the_frame(run) and not _is_told(run, specimen))
         for run in found
     ]
     return sorted(_with_rest(found, dark), key=lambda run: -run.length), left + rows
@@ -221,6 +215,10 @@ def _along_the_frame(run: Scratch) -> bool:
     return float(np.ptp(run.path, axis=0).min()) <= max(2.0, _ALONG * run.length)
 
 
+def _is_told(run: Scratch, specimen: Array) -> bool:
+    return _in_even_ground(run) and (scan.is_level(run.path) or _ends_inside(run, specimen))
+
+
 def _in_even_ground(run: Scratch) -> bool:
     """Whether the grey is alike on its two sides."""
     seen = [trace.across for trace in run.traces if trace.across is not None]
@@ -245,7 +243,7 @@ def _ends_inside(run: Scratch, specimen: Array) -> bool:
             along = end + out * np.arange(near, far)
             level = run.middle + along[:, None] * run.way
             level = level + np.polyval(run.bend, along)[:, None] * aside
-            if not _within(level, width, height):
+            if (level < 0).any() or (level > (width - 1, height - 1)).any():
                 return False
             means = [
                 float(np.mean(_grey(specimen, level[:, None] + off[:, None] * aside)))
@@ -255,10 +253,6 @@ def _ends_inside(run: Scratch, specimen: Array) -> bool:
         if not depths[1] <= _LEFT * depths[0]:
             return False
     return True
-
-
-def _within(points: Array, width: int, height: int) -> bool:
-    return bool((points >= 0).all() and (points <= (width - 1, height - 1)).all())
 
 
 def _grey(specimen: Array, points: Array) -> Array:
