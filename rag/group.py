@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from glassllava.errors import LiteratureUnavailable
 from rag import checking
 from rag.index.server import Server, marks_of, sum_of
+from rag.keeping import KeptIndex
 from rag.library import Library
 from rag.mirror import Copy, lives_of, missing
 from rag.ownership import Ownership
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rag.embedding import Embedder
-    from rag.holdings import Holdings
     from rag.passages import Document
     from rag.server import Address
 
@@ -51,8 +51,8 @@ class GroupLibrary(Library):
         self._server: Server | None = None
         self._next = 0.0
         self._silent = False
-        self._why_exact = f"a copy of {address.url}"
-        self._index_tried = True  # the copy is searched exactly: it needs no index of its own
+        # The copy is searched exactly: it needs no index of its own.
+        self._kept = KeptIndex(folder, f"a copy of {address.url}")
 
     def hold_primer(self) -> None:
         """Follow the server; its primer is the one that its keeper's GlassView brought."""
@@ -160,9 +160,6 @@ class GroupLibrary(Library):
                 self._without_server(error)
                 self._next = time.monotonic() + _REST_S
         return super()._refreshed()
-
-    def _open_index(self, holdings: Holdings) -> None:
-        return  # see __init__
 
     def _connected(self) -> Server:
         if self._server is None:

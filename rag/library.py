@@ -1,15 +1,15 @@
 """The library of a person: opened, searched, kept in step, checked, closed.
 
 Ties the manifest (the truth), the index (a cache that one process owns) and the embedder together.
-Without the index (another process holds it, or Chroma failed) every answer comes from an exact
-search over the manifest's vectors, and is the same.
+The index proposes candidates where a library is large (`retrieval.EXACT_UP_TO`). A smaller one is
+searched exactly over the manifest's vectors, and so is a large one whose index another process
+holds or is at work on, or that failed: the answers are the same, and no small library waits for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,8 @@ import numpy as np
 from glassllava.errors import BadInput, LiteratureUnavailable
 from rag import checking, passages, retrieval
 from rag import figures as published
-from rag.index import Index, IndexFailed
+from rag.keeping import KeptIndex
 from rag.manifest import DocumentRow, Manifest
-from rag.ownership import Ownership
 from rag.pinned import PinnedLibrary
 from rag.subjects import strangeness
 
@@ -63,10 +62,8 @@ class Library:
         self._embedder = embedder
         self._lock = threading.RLock()
         self._manifest = Manifest(folder)
-        self._ownership = Ownership(folder / "owner.lock")
-        self._index: Index | None = None
-        self._index_tried = False
-        self._why_exact = ""
+        readonly = self._manifest.readonly
+        self._kept = KeptIndex(folder, f"read-only: {readonly}" if readonly else "")
         self._loaded: _Loaded | None = None
         self._dirty = False  # changed, and not settled
 
@@ -187,13 +184,8 @@ class Library:
         Its words leave the index too: at once, or with the next search of the process that owns it.
         """
         count = self._manifest.purge(key)
-        with self._lock:
-            if self._index is not None:
-                self._refreshed()
-            elif self._owns():
-                shutil.rmtree(self.folder / "index", ignore_errors=True)  # made anew when searched
-            else:
-                _LOG.warning("what was erased leaves the index with the next search of its owner")
+        if not self._kept.erase():
+            _LOG.warning("what was erased leaves the index with the next search of its owner")
         return count
 
     def purged_at(self, generation: int) -> int:
@@ -260,10 +252,8 @@ class Library:
 
     @property
     def backend(self) -> str:
-        """What proposes candidates: "chroma", or "exact" with the reason."""
-        if self._index is not None:
-            return "chroma"
-        return f"exact ({self._why_exact})" if self._index_tried else "not opened yet"
+        """Whether the index is open: "chroma", or else "exact" with the reason."""
+        return self._kept.backend
 
     def check(self) -> checking.Check:
         """Ask every passage for its own vector and its own words, and mend what can be mended."""
@@ -271,32 +261,21 @@ class Library:
             repaired, altered = checking.mend(self._manifest, self._embedder)
             whole = self._manifest.whole()
             holdings = self._refreshed().holdings
-            lost, rebuilt = 0, False
-            if self._index is not None:
-                try:
-                    lost = len(self._index.lost(holdings))
-                    if lost:
-                        self._index.rebuild(holdings)
-                except IndexFailed as error:
-                    self._give_up(error)
-                rebuilt = self._index is not None and self._index.rebuilt
-            if self._index is not None and self._index.mended:
+            lost, rebuilt, mended = self._kept.check(holdings)
+            if mended:
                 repaired = (*repaired, "the index was built anew")
             total = len(holdings.passages)
             return checking.Check(whole, total, lost, rebuilt, self.backend, repaired, altered)
 
     def settle(self) -> None:
-        """Have what was added or removed reach everyone; a folder's own library has it at once."""
+        """Have what was added or removed reach everyone, and the index; others search meanwhile."""
+        with self._lock:
+            holdings = self._refreshed().holdings
+        self._kept.bring_up(holdings)
 
     def close(self) -> None:
         with self._lock:
-            if self._index is not None:
-                try:
-                    self._index.close()
-                except IndexFailed as error:
-                    _LOG.warning("the index did not close cleanly: %s", error)
-                self._index = None
-            self._ownership.release()
+            self._kept.close()
             self._manifest.close()
 
     def __enter__(self) -> Library:
@@ -327,47 +306,14 @@ class Library:
         self._manifest.refit(self._embedder.encode, self._embedder.fingerprint)
 
     def _refreshed(self) -> _Loaded:
-        """The manifest as it is now, and the index in step with it."""
-        if self._loaded is None or self._loaded.holdings.generation != self._manifest.generation:
+        """The manifest as it is now."""
+        before = self._loaded
+        if before is None or before.holdings.generation != self._manifest.generation:
             self._loaded = _Loaded.of(self._manifest.holdings())
-            if self._index is not None:
-                try:
-                    self._index.sync(self._loaded.holdings)
-                except IndexFailed as error:
-                    self._give_up(error)
-        if not self._index_tried:
-            self._index_tried = True
-            self._open_index(self._loaded.holdings)
-        return self._loaded
-
-    def _owns(self) -> bool:
-        """Whether the index is this object's to write; else `_why_exact` says why not."""
-        try:
-            if self._ownership.take():
-                return True
-            self._why_exact = "another process owns the index"
-        except OSError as error:
-            self._why_exact = f"the index cannot be locked: {error.strerror}"
-        return False
-
-    def _open_index(self, holdings: Holdings) -> None:
-        if self.readonly:
-            self._why_exact = f"read-only: {self.readonly}"
-            return
-        if not self._owns():
-            return
-        index = Index(self.folder / "index")
-        try:
-            index.open(holdings)
-        except IndexFailed as error:
-            self._give_up(error)
-        else:
-            self._index = index
-
-    def _give_up(self, error: IndexFailed) -> None:
-        _LOG.warning("searching without the index: %s", error)
-        self._index = None
-        self._why_exact = f"the index failed: {error}"
+            if before is not None and not before.by_row.keys() <= self._loaded.by_row.keys():
+                self._kept.forget()  # something was erased
+            return self._loaded
+        return before
 
     def _candidates(
         self, loaded: _Loaded, vector: np.ndarray, count: int, generation: int
@@ -375,11 +321,9 @@ class Library:
         alive = loaded.holdings.alive(generation)
         # The exact search is the faster one here (measured: benchmarks/query_latency.py), and a
         # search that filters on generations costs Chroma more than the exact one costs.
-        if self._index is not None and len(alive) > retrieval.EXACT_UP_TO and alive.all():
-            try:
-                rows = self._index.nearest(vector, count, None)
+        if len(alive) > retrieval.EXACT_UP_TO and alive.all():
+            rows = self._kept.nearest(vector, count, loaded.holdings)
+            if rows is not None and loaded.by_row.keys() >= set(rows):
                 return [loaded.by_row[row] for row in rows]
-            except (IndexFailed, KeyError) as error:
-                self._give_up(IndexFailed(str(error)))
         best = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
         return [int(index) for index in best]

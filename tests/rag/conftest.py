@@ -89,7 +89,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed library folder that holds the primer and a finished index; nobody changes it."""
     folder = tmp_path_factory.mktemp("literature") / "library"
     with rag.open_library(folder) as library:
-        assert library.search("bubble", 1)
+        library.settle()
     return folder
 
 
@@ -99,6 +99,7 @@ def primer_library(embedded: Path) -> Iterator[Library]:
     folder = embedded.with_name("read")
     shutil.copytree(embedded, folder)
     with rag.open_library(folder) as library:
+        library.settle()
         yield library
 
 

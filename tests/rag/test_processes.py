@@ -32,6 +32,7 @@ from pathlib import Path
 import rag
 folder, question, stop, generation = sys.argv[1:5]
 with rag.open_library(Path(folder)) as library:
+    library.settle()
     shelf = library.pinned(int(generation)) if generation else library
     last, asked, done = None, 0, False
     while not done:
@@ -153,7 +154,7 @@ import sys, time
 from pathlib import Path
 import rag
 with rag.open_library(Path(sys.argv[1])) as library:
-    library.search("bubble", 1)
+    library.settle()
     print(library.backend, flush=True)
     time.sleep(600)
 """
@@ -163,12 +164,12 @@ def test_the_lock_of_a_dead_process_is_free(folder):
     owner = child(HOLDER, folder)
     assert owner.stdout.readline() == "chroma\n"
     with rag.open_library(folder) as library:
-        library.search("bubble", 1)
+        library.settle()
         assert library.backend == "exact (another process owns the index)"
     owner.send_signal(signal.SIGKILL)
     owner.wait(30)
     with rag.open_library(folder) as library:
-        library.search("bubble", 1)
+        library.settle()
         assert library.backend == "chroma"
         assert library.check().lost == 0
 
@@ -209,7 +210,7 @@ def test_a_library_on_a_read_only_disk_is_searched_and_refuses_more(folder, tmp_
         # A process that died, or lives on, leaves the addition in the journal alone.
         keep = "add_files(library, [Path(sys.argv[2])]); print('added', flush=True)"
         holder = child(
-            HOLDER.replace('library.search("bubble", 1)', "pass").replace(
+            HOLDER.replace("library.settle()", "pass").replace(
                 "print(library.backend, flush=True)", f"from rag.adding import add_files; {keep}"
             ),
             folder,

@@ -83,6 +83,7 @@ def bytes_of(folder):
 def test_what_is_purged_leaves_no_byte_and_a_pinned_run_is_warned(library, papers, caplog):
     question = "the xylophonegasket was loose"
     assert library.search(question, 1)
+    library.settle()
     assert library.backend == "chroma"
     generation = library.generation
     remove(library, ["10.1000/zebra.1"], purge=False)
@@ -106,6 +107,7 @@ def test_what_is_purged_leaves_the_index_unsearched_too(library, papers, tmp_pat
     def held():
         return b"xylophonegasket" in bytes_of(tmp_path / "library" / "index")
 
+    library.settle()
     library.search("the xylophonegasket was loose", 1)
     assert held()
     # Another opening, as the command is: the index is not its own, so its owner erases it there.
@@ -116,13 +118,14 @@ def test_what_is_purged_leaves_the_index_unsearched_too(library, papers, tmp_pat
     assert not held()
 
     add_files(library, [papers])
-    library.search("pump", 1)
+    library.settle()
     assert held()
     library.close()
     with Library(tmp_path / "library", TinyEmbedder()) as other:
         other.purge(f"file:{papers / 'zebra.md'}")
         assert not (tmp_path / "library" / "index").exists()
         assert other.search("a crack ran across the pane", 1)
+        other.settle()
         assert other.backend == "chroma"
 
 

@@ -105,7 +105,7 @@ def test_the_index_answers_as_the_exact_search_does(primer_library):
     alive = loaded.holdings.alive(primer_library.generation)
     for question, _ in QUESTIONS:
         vector = primer_library._embedder.query(question)
-        rows = primer_library._index.nearest(vector, 12, primer_library.generation)
+        rows = primer_library._kept._index.nearest(vector, 12, primer_library.generation)
         oracle = retrieval.exact(vector, loaded.holdings.vectors, alive, 12)
         assert [loaded.by_row[row] for row in rows] == oracle.tolist()
 
