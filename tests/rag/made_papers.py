@@ -10,16 +10,20 @@ from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer
 
 CORPUS = Path(__file__).with_name("corpus")
+#: On twelve papers, some of them to tune on; on eight more that nothing was tuned on.
 QUESTIONS = CORPUS / "questions.toml"
+FRESH_QUESTIONS = CORPUS / "fresh_questions.toml"
 
 
 def write_papers(folder: Path) -> list[Path]:
     """One PDF for each paper, named for its file in the corpus."""
-    return [
-        write_paper(source, folder / f"{source.stem}.pdf")
-        for source in sorted(CORPUS.glob("*.toml"))
-        if source != QUESTIONS
-    ]
+    return [write_paper(source, folder / f"{source.stem}.pdf") for source in sources()]
+
+
+def sources() -> list[Path]:
+    """The papers' files in the corpus."""
+    questions = (QUESTIONS, FRESH_QUESTIONS)
+    return [path for path in sorted(CORPUS.glob("*.toml")) if path not in questions]
 
 
 def write_paper(source: Path, path: Path) -> Path:

@@ -15,7 +15,7 @@ from glassllava.literature import Passage
 from rag import judging, passages
 from rag.cli import add_commands
 from rag.evaluation import Question, interval, measured, read_questions, score
-from tests.rag.made_papers import CORPUS, QUESTIONS
+from tests.rag.made_papers import FRESH_QUESTIONS, QUESTIONS, sources
 
 
 def run(*words):
@@ -104,19 +104,22 @@ def test_the_bundled_questions_judge_passages_that_are_there():
 
 def test_the_questions_on_papers_judge_pages_that_are_there():
     pages = set()
-    for source in CORPUS.glob("*.toml"):
-        if source != QUESTIONS:
-            paper = tomllib.loads(source.read_text("utf-8"))
-            assert 4 <= len(paper["page"]) <= 8
-            assert "made-up paper" in " ".join(paper["page"][-1]["text"].split())
-            pages |= {f"{paper['title']}, p. {n + 1}" for n in range(len(paper["page"]))}
-    questions = read_questions(QUESTIONS)
-    assert sum(question.is_answerable for question in questions) >= 50
+    for source in sources():
+        paper = tomllib.loads(source.read_text("utf-8"))
+        assert 4 <= len(paper["page"]) <= 8
+        assert "made-up paper" in " ".join(paper["page"][-1]["text"].split())
+        pages |= {f"{paper['title']}, p. {n + 1}" for n in range(len(paper["page"]))}
+    fresh = read_questions(FRESH_QUESTIONS)
+    assert len(fresh) == 80
+    assert {question.split for question in fresh} == {"test"}
+    questions = (*read_questions(QUESTIONS), *fresh)
+    assert all(question.is_answerable for question in questions)
+    assert len({question.id for question in questions}) == len(questions) == 140
     assert {key for question in questions for key in question.relevant} <= pages
     by_paper = {question.group: set() for question in questions}
     for question in questions:
         by_paper[question.group].add(question.split)
-    assert len(by_paper) >= 12
+    assert len(by_paper) == 20
     assert all(len(splits) == 1 for splits in by_paper.values())  # a paper is of one split
 
 
@@ -127,7 +130,7 @@ def test_the_command_tells_ours_and_the_baselines(folder, capsys, primer_library
     assert list(ways) == ["BM25 alone", "dense alone", "ours"]
     for other in ("BM25 alone", "dense alone"):
         assert ways[other]["ours above it"]["ndcg@10"][1] > 0, other
-    assert ways["ours"]["no_evidence"]["right"] >= 20
+    assert ways["ours"]["no_evidence"]["right"] >= 18  # measured: 20 of 37
 
 
 def test_what_is_judged_is_what_a_search_finds(primer_library):
