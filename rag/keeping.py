@@ -39,9 +39,13 @@ class KeptIndex:
         self._why_exact = never or f"the faster one up to {retrieval.EXACT_UP_TO:,} passages"
 
     @property
+    def is_open(self) -> bool:
+        return self._index is not None
+
+    @property
     def backend(self) -> str:
         """Whether the index is open: "chroma", or else "exact" with the reason."""
-        return "chroma" if self._index is not None else f"exact ({self._why_exact})"
+        return "chroma" if self.is_open else f"exact ({self._why_exact})"
 
     def bring_up(self, holdings: Holdings) -> None:
         """Have it open, if it can be, and in step with the manifest."""

@@ -66,6 +66,7 @@ class Library:
         self._kept = KeptIndex(folder, f"read-only: {readonly}" if readonly else "")
         self._loaded: _Loaded | None = None
         self._dirty = False  # changed, and not settled
+        self._only_hidden = False  # what changed last was a removal
 
     @property
     def generation(self) -> int:
@@ -160,6 +161,7 @@ class Library:
         def encode(texts: list[str]) -> np.ndarray:
             return self._embedder.encode(texts, progress)
 
+        self._only_hidden = False
         return self._manifest.replace(document, encode, self._embedder.fingerprint, record)
 
     def describe(self, key: str, record: str | None) -> None:
@@ -176,6 +178,7 @@ class Library:
 
     def remove(self, key: str) -> int:
         """Hide a document from now on; pinned searches still find it. The number of passages."""
+        self._only_hidden = True
         return self._manifest.remove(key)
 
     def purge(self, key: str) -> int:
@@ -183,6 +186,7 @@ class Library:
 
         Its words leave the index too: at once, or with the next search of the process that owns it.
         """
+        self._only_hidden = True
         count = self._manifest.purge(key)
         if not self._kept.erase():
             _LOG.warning("what was erased leaves the index with the next search of its owner")
@@ -268,7 +272,12 @@ class Library:
             return checking.Check(whole, total, lost, rebuilt, self.backend, repaired, altered)
 
     def settle(self) -> None:
-        """Have what was added or removed reach everyone, and the index; others search meanwhile."""
+        """Have what was added reach everyone, and the index; others search meanwhile.
+
+        What was hidden or erased is so at once, and makes nobody wait for an index that is closed.
+        """
+        if self._only_hidden and not self._kept.is_open:
+            return
         with self._lock:
             holdings = self._refreshed().holdings
         self._kept.bring_up(holdings)

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 import rag
 from glassllava.errors import BadInput, LiteratureUnavailable
+from rag import retrieval
 from rag.reading import read_document as read_text
 
 QUESTIONS = ["needles on stored glass", "dark square in the image", "grain of a gold coating"]
@@ -221,6 +223,30 @@ def test_without_an_index_the_answers_are_the_same(folder, primer_library, caplo
         library.settle()
         assert library.backend.startswith("exact (the index failed")
     assert "searching without the index" in caplog.text
+
+
+def test_a_large_library_is_searched_by_the_index_and_does_not_wait_for_one_at_work(
+    folder, primer_library, monkeypatch
+):
+    monkeypatch.setattr(retrieval, "EXACT_UP_TO", 10)
+    with rag.open_library(folder) as library:
+        done, held = threading.Event(), threading.Event()
+
+        def work():  # as another thread that brings the index up does
+            with library._kept._lock:
+                held.set()
+                assert done.wait(60)
+
+        other = threading.Thread(target=work)
+        other.start()
+        assert held.wait(60)
+        assert ids(library) == ids(primer_library)
+        assert library.backend.startswith("exact")
+        done.set()
+        other.join()
+        for question in QUESTIONS:
+            assert ids(library, question) == ids(primer_library, question)
+        assert library.backend == "chroma"
 
 
 def test_another_embedders_vectors_are_made_anew(folder):

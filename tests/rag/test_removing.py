@@ -126,6 +126,8 @@ def test_what_is_purged_leaves_the_index_unsearched_too(library, papers, tmp_pat
         assert not (tmp_path / "library" / "index").exists()
         assert other.search("a crack ran across the pane", 1)
         other.settle()
+        assert not (tmp_path / "library" / "index").exists()  # a removal waits for none
+        assert other.check().lost == 0
         assert other.backend == "chroma"
 
 
