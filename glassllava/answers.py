@@ -20,28 +20,50 @@ from glassllava.quotation import find, visible
 
 #: A number that cites; the only form that a checked text holds.
 MARK = re.compile(r"\[(\d{1,3})\]")
-# What models write for it: [2], [1, 9], [2-4], [passage 2], \u30104\u2020source\u3011, [7](http://...).
+# What models write for it: [2], [1, 9], [2-4], [1 and 3], [1, p. 7], [passage 2], [^2],
+# \u30104\u2020source\u3011, [7](http://...). Not an interval with a unit behind it.
 _MARKS = re.compile(
-    r"\s?[\[\uff3b\u3010]\s*(?:passages?|sources?|refs?\.?)?\s*(\d+(?:\s*[,;\u2013-]\s*\d+)*)"
-    r"(?:[\u2020:][^\]\u3011]{0,60})?\s*[\]\uff3d\u3011](?:\([^()\s]{0,400}\))?",
+    r"\s?[\[\uff3b\u3010\u3014\u3016]\s*(?:passages?|sources?|refs?\.?|[#^])?\s*"
+    r"(\d+(?:\s*(?:[,;&\u2013-]|and)\s*\d+)*)"
+    r"(?:,\s*pp?\.\s*[\d\u2013-]+)?(?:[\u2020:][^\]\u3011]{0,60})?\s*[\]\uff3d\u3011\u3015\u3017]"
+    r"(?:\([^()\s]{0,400}\))?(?!\s*(?:[\u00b5\u03bcnmck]m\b|%|\u00b0|px\b|k?eV\b|kV\b))",
     re.IGNORECASE,
 )
+# An id of a passage in brackets, as the library calls it: [primer:25].
+_ID = re.compile(r"\s?\[([a-z]+(?:-[0-9a-f]+)?:[\w.:-]{1,80})\]")
 _SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?](?=\w))+[.!?]*[\"\u201d\u00bb']?(?:\s*\[\d{1,3}\])*")
 _DOI = re.compile(
     r"\s?\(?(?:https?://(?:dx\.)?doi\.org/|doi:\s?)?(10\.\d{4,9}/[^\s\"<>)\]]+)\)?", re.I
 )
-# (Smith et al., 2019), (Smith and Jones 2019): a reference in the manner of papers.
-_AUTHOR_YEAR = re.compile(
-    r"\s?[(\[]([A-Z\u00c0-\u017d][\w'\u2019-]+)"
-    r"(?:\s+et\s+al\.?|\s*(?:and|&)\s+[A-Z\u00c0-\u017d][\w'\u2019-]+)?,?\s+((?:19|20)\d{2})[a-z]?[)\]]"
+# Markup and addresses: an answer's words carry no picture and no link of their own.
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,200})\]\(\s*(?:https?|ftp|file|data|javascript):[^)]{0,800}\)?", re.I
 )
+_TAG = re.compile(r"</?(?:img|a|script|iframe|object|link|style|svg|form)\b[^>]{0,800}>", re.I)
+_ADDRESS = re.compile(r"\s?\b(?:https?|ftp)://[^\s<>\"\]]+", re.I)
+_NAME = r"[A-Z\u00c0-\u017d][\w'\u2019-]+"
+_WHO = rf"({_NAME})(?:\s+et\s+al\.?|\s*(?:and|&)\s+{_NAME})"
+# (Smith et al., 2019), (see Smith and Jones 2019; Doe, 2020, p. 4): in the manner of papers.
+_ONE = (
+    rf"{_NAME}(?:\s+et\s+al\.?|\s*(?:and|&)\s+{_NAME})?,?\s+(?:19|20)\d{{2}}[a-z]?"
+    r"(?:,\s*pp?\.\s*[\d\u2013-]+)?"
+)
+_AUTHOR_YEAR = re.compile(rf"\s?[(\[](?:(?:see|cf\.|e\.g\.,?)\s+)?({_ONE}(?:;\s*{_ONE})*)[)\]]")
+_YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
+# Smith et al. (2019) found: the same, told.
+_TOLD = re.compile(rf"{_WHO}\s*\(((?:19|20)\d{{2}})[a-z]?\)")
+_NOT_GIVEN = "a reference in no passage given"
 _QUOTED = re.compile(
     r"\u201c([^\u201c\u201d]+)\u201d|\u201e([^\u201c\u201d\u201e]+)[\u201c\u201d]"
-    r"|\u00ab([^\u00ab\u00bb]+)\u00bb|\"([^\"]+)\""
+    r"|\u00ab([^\u00ab\u00bb]+)\u00bb|\"([^\"]+)\"|\u2039([^\u2039\u203a]+)\u203a"
+    r"|\u300c([^\u300c\u300d]+)\u300d|\u2018([^\u2018\u2019]+)\u2019|`([^`]+)`"
 )
 #: From so many words on, words between marks are a quotation; fewer are a name or a term.
 _QUOTATION_WORDS = 3
-_NOT_QUOTED = "(in no passage given)"
+#: The same where a citation follows the mark at once.
+_CITED_WORDS = 2
+_CITES = re.compile(r"[.,;]?\s*\[\d{1,3}\]")
+_NOT_QUOTED, _NOT_THERE = "(in no passage given)", "(not in the passage cited)"
 _LONGEST_RANGE = 20
 
 
@@ -137,21 +159,60 @@ def _without_invented(text: str, passages: Sequence[Passage]) -> tuple[str, int]
         invented += 1
         return match[1][len(wanted) :]  # the sentence keeps its full stop
 
-    def reference(match: re.Match[str]) -> str:
+    def is_known(name: str, year: str) -> bool:
+        return any(name in words and year in words for words in known)
+
+    def references(match: re.Match[str]) -> str:
         nonlocal invented
-        if any(match[1] in words and match[2] in words for words in known):
+        told = re.split(r";\s*", match[1])
+        kept = [one for one in told if is_known(one.split()[0].rstrip(","), _year(one))]
+        invented += len(told) - len(kept)
+        if len(kept) == len(told):
+            return match[0]
+        return f" ({'; '.join(kept)})" if kept else ""
+
+    def told(match: re.Match[str]) -> str:
+        nonlocal invented
+        if is_known(match[1], match[2]):
             return match[0]
         invented += 1
-        return ""
+        return _NOT_GIVEN
 
-    text = _MARKS.sub(numbers, text)
-    return _AUTHOR_YEAR.sub(reference, _DOI.sub(doi, text)), invented
+    def identified(match: re.Match[str]) -> str:
+        nonlocal invented
+        number = next((n for n, p in enumerate(passages, start=1) if p.id == match[1]), None)
+        space = match[0][: len(match[0]) - len(match[0].lstrip())]
+        invented += number is None
+        return "" if number is None else f"{space}[{number}]"
+
+    def plain(match: re.Match[str]) -> str:
+        nonlocal invented
+        invented += 1
+        return match[1] if match.re is _LINK else ""
+
+    def address(match: re.Match[str]) -> str:
+        nonlocal invented
+        wanted = match[0].strip().rstrip(".,;)")
+        if any(wanted.lower() in words.lower() for words in known):
+            return match[0]
+        invented += 1
+        return match[0].strip()[len(wanted) :]
+
+    text = _MARKS.sub(numbers, _ID.sub(identified, text))
+    text = _TAG.sub(plain, _LINK.sub(plain, text))
+    text = _TOLD.sub(told, _AUTHOR_YEAR.sub(references, _DOI.sub(doi, text)))
+    return _ADDRESS.sub(address, text), invented
+
+
+def _year(reference: str) -> str:
+    found = _YEAR.search(reference)
+    return found[0] if found else ""
 
 
 def _numbers(listed: str) -> list[int]:
     """The numbers of "1, 4-6", each once; a range of absurd length is its two ends."""
     found: dict[int, None] = {}
-    for part in re.split(r"\s*[,;]\s*", listed):
+    for part in re.split(r"\s*(?:[,;&]|and)\s*", listed, flags=re.IGNORECASE):
         ends = [int(end[:9]) for end in re.split(r"\s*[\u2013-]\s*", part)]
         low, high = ends[0], ends[-1]
         found.update(
@@ -169,7 +230,8 @@ def _without_unfounded(
     def marks(match: re.Match[str]) -> str:
         nonlocal unfounded
         words = next(group for group in match.groups() if group is not None)
-        if len(words.split()) < _QUOTATION_WORDS:
+        least = _CITED_WORDS if _CITES.match(text, match.end()) else _QUOTATION_WORDS
+        if len(words.split()) < least:
             return match[0]
         sentence = next(
             (text[a:b] for a, b in sentences if a < match.end() <= b or a <= match.start() < b), ""
@@ -183,7 +245,8 @@ def _without_unfounded(
         if any(find(words, each) for each in ours):
             return match[0]
         unfounded += 1
-        return f"{words} {_NOT_QUOTED}"
+        elsewhere = any(find(words, passage.text) for passage in passages)
+        return f"{words} {_NOT_THERE if elsewhere else _NOT_QUOTED}"
 
     return _QUOTED.sub(marks, text), unfounded
 

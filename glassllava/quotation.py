@@ -19,12 +19,16 @@ _ANGLE = re.compile(r"([<\uff1c\ufe64])(?=[\w/|!<\uff1c\ufe64\uff5c])(?!\d+(?:[.
 _SQUARE = re.compile(r"([\[\uff3b])(?=/?[A-Z_]{3,}[\]\uff3d])")
 # "[2]" in a paper's words is that paper's own reference, never one of our numbers.
 _NUMBER = re.compile(
-    r"[\[\uff3b\u3010]\s*(\d[\d\s,;\u2013-]*)(?:\u2020[^\]\u3011]{0,40})?[\]\uff3d\u3011]"
+    r"[\[\uff3b\u3010\u3014\u3016\u27e6]\s*((?:passages?|sources?|refs?\.?|no\.?|[#^])?\s*\d[\d\s,;\u2013-]*)"
+    r"(?:\u2020[^\]\u3011]{0,40})?[\]\uff3d\u3011\u3015\u3017\u27e7]",
+    re.IGNORECASE,
 )
 _ROLE = re.compile(
     r"(?:#{2,}\s*)?\b(USER|ASSISTANT|HUMAN|SYSTEM|[Uu]ser|[Aa]ssistant|[Hh]uman)\s*[:\uff1a]"
 )
 _HYPHENS = re.compile(r"[\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d-]")
+# A word that a line broke: the hyphen and what follows it, between letters.
+_BROKEN = re.compile(r"(?<=[^\W\d_])([\u00ad\u2010\u2011-]\s+)(?=[^\W\d_])")
 _LIGHT = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
 
 
@@ -55,27 +59,36 @@ def _seen(character: str) -> str:
 def find(quoted: str, text: str) -> tuple[int, int] | None:
     """Where in `text` the words `quoted` stand, as (start, end), or None.
 
-    Compared without regard to white space, hyphens (a word broken at a line's end), capitals,
-    kinds of quotation mark and invisible characters; everything else must be the same.
+    Whole words, compared without regard to how much white space there is, a hyphen where a word is
+    broken, capitals, kinds of quotation mark and dash, and invisible characters; everything else
+    must be the same: "12 MPa" does not stand in "1-2 MPa".
     """
-    wanted, _ = _bare(quoted.strip(" .,;:\u2026"))
+    wanted = _bare(quoted.strip(" .,;:\u2026"))[0].strip()
     if not wanted:
         return None
     letters, places = _bare(text)
     at = letters.find(wanted)
-    if at < 0:
-        return None
-    return places[at], places[at + len(wanted) - 1] + 1
+    while at >= 0:
+        end = at + len(wanted)
+        inside = at > 0 and letters[at - 1].isalnum() and wanted[0].isalnum()
+        if not inside and not (letters[end : end + 1].isalnum() and wanted[-1].isalnum()):
+            return places[at], places[end - 1] + 1
+        at = letters.find(wanted, at + 1)
+    return None
 
 
 def _bare(text: str) -> tuple[str, list[int]]:
-    """The letters that are compared, and each one's place in `text`."""
+    """The signs that are compared, and each one's place in `text`."""
+    broken = {at for match in _BROKEN.finditer(text) for at in range(match.start(1), match.end(1))}
     letters: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text.translate(_LIGHT)):
-        if character.isspace() or _HYPHENS.match(character) or not _seen(character):
+        seen = _seen(character)
+        if place in broken or not seen or (seen == " " and (not letters or letters[-1] == " ")):
             continue
-        for letter in unicodedata.normalize("NFKC", character).casefold():
+        if _HYPHENS.match(character):
+            seen = "" if character == "\u00ad" else "-"
+        for letter in unicodedata.normalize("NFKC", seen).casefold():
             letters.append(letter)
             places.append(place)
     return "".join(letters), places
