@@ -11,12 +11,14 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from glassllava.errors import BadInput, MissingPart
 from rag.reading import Bibliography, Record, find_documents, read_bibliographies, read_document
+from rag.reading.finding import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,11 +105,11 @@ def add_files(
     outcomes = list(failed)
     for number, path in enumerate(found.files):
         if watch:
-            watch.file(number, len(found.files), path)
+            watch.file(number, len(found.files), Path(_shown(path)))
         outcomes.append(_add(work, path))
         if watch:
             watch.done(outcomes[-1])
-    passed = tuple((str(path), why) for path, why in found.passed_over)
+    passed = tuple((_shown(path), why) for path, why in found.passed_over)
     return Addition(tuple(outcomes), passed, records.notes)
 
 
@@ -117,6 +119,7 @@ def _bibliographies(found: Found) -> tuple[Bibliography, list[Outcome]]:
     failed = []
     for path in found.bibliographies:
         try:
+            _check_path(path)
             read = read_bibliographies([path])
         except BadInput as error:
             failed.append(_failed(path, error))
@@ -126,8 +129,36 @@ def _bibliographies(found: Found) -> tuple[Bibliography, list[Outcome]]:
     return Bibliography.of(records, notes), failed
 
 
+def _check_path(path: Path) -> Path:
+    """The path with its links followed; BadInput where that or writing it down is not possible."""
+    real = resolved(path)
+    if real is None:
+        raise BadInput(
+            "The link leads in a circle",
+            where=path,
+            remedy="Remove it, or let it lead to the file that is meant.",
+        )
+    try:
+        str(real).encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            "The name of the file or of its folder is not UTF-8",
+            where=path,
+            remedy="Rename it and add it again.",
+        ) from error
+    return real
+
+
+def _shown(path: Path) -> str:
+    """The path as text that can be written anywhere: bytes that are no UTF-8 as \\xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _add(work: _Work, path: Path) -> Outcome:
-    path = path.resolve()
+    try:
+        path = _check_path(path)
+    except BadInput as error:
+        return _failed(path, error)
     key = f"file:{path}"
     own, moved = work.rows.get(key), False
     sha256 = _hash_of(path)
@@ -259,4 +290,4 @@ def _row(document: Any, record: str | None) -> DocumentRow:
 
 
 def _failed(path: Path, error: BadInput | MissingPart) -> Outcome:
-    return Outcome(str(path), "failed", reason=error.what, remedy=error.remedy)
+    return Outcome(_shown(path), "failed", reason=error.what, remedy=error.remedy)

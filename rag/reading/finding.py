@@ -34,18 +34,20 @@ class Found:
 def find_documents(paths: Sequence[Path]) -> Found:
     """The documents and bibliographies under `paths`, folders with all their subfolders.
 
-    A file that is named itself is taken, whatever its suffix: reading it tells what is wrong.
+    A file that is named itself is taken, whatever its suffix: reading it tells what is wrong. So
+    is a document's name that is a link to itself.
     Links are followed only to what lies within the same folder; hidden files are left out.
 
     Raises
     ------
-    BadInput : for a path that is not there, or a tree of more than 100,000 files.
+    BadInput : for a path that is not there or names nobody's home, or a tree of more than 100,000
+        files.
     """
     files: set[Path] = set()
     bibliographies: set[Path] = set()
     passed: dict[Path, str] = {}
     for path in paths:
-        path = Path(path).expanduser()
+        path = _named(Path(path))
         if path.is_dir():
             for file, why in _walk(path.resolve()):
                 if why:
@@ -56,14 +58,41 @@ def find_documents(paths: Sequence[Path]) -> Found:
                     bibliographies.add(file)
                 else:
                     passed[file] = _why_not(file)
-        elif not path.exists():
-            raise BadInput("There is no such file or folder", where=path, remedy="Check the path.")
         elif _is_bibliography(path):
             bibliographies.add(path.resolve())
         else:
             files.add(path.resolve())
     told = tuple(sorted((path, why) for path, why in passed.items() if path not in files))
     return Found(tuple(sorted(files)), tuple(sorted(bibliographies)), told)
+
+
+def _named(path: Path) -> Path:
+    try:
+        path = path.expanduser()
+        if not path.exists():
+            what = (
+                "The link leads in a circle"
+                if path.is_symlink() and resolved(path) is None
+                else "There is no such file or folder"
+            )
+            raise BadInput(what, where=path, remedy="Check the path.")
+    except RuntimeError as error:  # ~somebody
+        raise BadInput(
+            "There is no such user's home", where=path, remedy="Check the path."
+        ) from error
+    except OSError as error:
+        raise BadInput(
+            f"The path cannot be followed ({error.strerror})", where=path, remedy="Check the path."
+        ) from error
+    return path
+
+
+def resolved(path: Path) -> Path | None:
+    """The path with every link followed; None where links lead in a circle."""
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError):  # RuntimeError until Python 3.12
+        return None
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str]]:
@@ -87,17 +116,24 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
                     remedy="Name the folder that holds the papers.",
                 )
             path = Path(folder, name)
-            real = path.resolve()
-            if path.is_symlink() and not real.is_relative_to(root):
-                yield path, "a link that leads out of the folder"
-            elif not real.exists():
-                yield path, "a link to nothing"
-            elif not real.is_file():
-                yield path, "not a regular file"
+            real = resolved(path)
+            if real is None:
+                yield path, ""  # whoever reads it says why that cannot be done
             else:
-                yield real, ""
+                yield _regular(path, real, root)
     for error in unreadable:
         yield Path(error.filename), f"the folder cannot be read ({error.strerror})"
+
+
+def _regular(path: Path, real: Path, root: Path) -> tuple[Path, str]:
+    try:
+        if path.is_symlink() and not real.is_relative_to(root):
+            return path, "a link that leads out of the folder"
+        if not real.exists():
+            return path, "a link to nothing"
+        return (real, "") if real.is_file() else (path, "not a regular file")
+    except OSError as error:
+        return path, f"it cannot be looked at ({error.strerror})"
 
 
 def _is_bibliography(path: Path) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,3 +263,38 @@ def test_a_read_only_library_refuses_with_a_remedy(library, papers, tmp_path):
     assert caught.value.remedy
     assert library.search("crack ran across the pane", 1)
     assert library.check().repaired == ()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and names of bytes are POSIX's")
+def test_names_that_cannot_be_followed_or_written_fail_alone(library, papers):
+    (papers / "self.md").symlink_to("self.md")
+    (papers / "one.bib").symlink_to("two.bib")
+    (papers / "two.bib").symlink_to("one.bib")
+    bad = papers / os.fsdecode(b"bad\xff.md")
+    try:
+        bad.write_text("Words under a name of bytes.")
+    except OSError:  # macOS keeps no such names
+        bad = None
+    addition = add_files(library, [papers])
+    assert what(addition).count("added") == 2
+    failed = {Path(o.path).name: (o.reason, o.remedy) for o in addition.of("failed")}
+    assert failed.keys() == {"self.md", "one.bib", "two.bib"} | ({r"bad\xff.md"} if bad else set())
+    assert all(remedy for _, remedy in failed.values())
+    assert failed["self.md"][0] == failed["one.bib"][0] == "The link leads in a circle"
+    for outcome in addition.outcomes:
+        json.dumps(dataclasses.asdict(outcome), ensure_ascii=False).encode()
+    if bad:
+        assert "not UTF-8" in failed[r"bad\xff.md"][0]
+        assert what(add_files(library, [bad])) == ["failed"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="homes and links are POSIX's")
+def test_a_named_path_that_leads_nowhere_says_so(library, papers):
+    (papers / "self.md").symlink_to("self.md")
+    for path, says in [
+        (Path("~nosuch/x.md"), "home"),
+        (papers / "self.md", "circle"),
+        (papers / ("x" * 300), "cannot be followed"),
+    ]:
+        with pytest.raises(BadInput, match=says):
+            add_files(library, [path])
