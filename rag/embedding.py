@@ -82,7 +82,15 @@ class Embedder:
                 self._queries.popitem(last=False)
             return vector
 
+    def phrases(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of a few words each, (n, 384) float32, at once and without torch."""
+        with self._lock:
+            return self._numpy().encode_short(texts)
+
     def _in_numpy(self, texts: Sequence[str]) -> np.ndarray:
+        return self._numpy().encode(texts)
+
+    def _numpy(self) -> MiniLM:
         if self._small is None:
             folder = _model_folder()
             try:
@@ -96,7 +104,7 @@ class Embedder:
                 raise LiteratureUnavailable(
                     f"The embedder cannot be loaded ({error})", where=folder, remedy=_REMEDY
                 ) from error
-        return self._small.encode(texts)
+        return self._small
 
     def _in_torch(self, texts: Sequence[str]) -> np.ndarray:
         vectors = self._loaded().encode(

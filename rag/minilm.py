@@ -59,13 +59,25 @@ class MiniLM:
             vectors[index] = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return vectors
 
+    def encode_short(self, texts: Sequence[str]) -> np.ndarray:
+        """The same to rounding, in one pass over the weights: quicker for many of a few words."""
+        vectors = [each.mean(axis=0) for each in self._run(texts)]
+        return np.array([v / max(float(np.linalg.norm(v)), 1e-12) for v in vectors], np.float32)
+
     def tokens(self, text: str) -> np.ndarray:
         """The last layer's vector of each token, (tokens, 384) float32, not normalised."""
-        ids = self._tokenizer.encode(text).ids
-        x: np.ndarray = _normalised(self._words[ids] + self._places[: len(ids)], self._first)
+        return self._run([text])[0]
+
+    def _run(self, texts: Sequence[str]) -> list[np.ndarray]:
+        told = [self._tokenizer.encode(text).ids for text in texts]
+        ends = np.cumsum([len(ids) for ids in told])
+        parts = [slice(end - len(ids), end) for ids, end in zip(told, ends, strict=True)]
+        words = np.concatenate([self._words[ids] for ids in told])
+        places = np.concatenate([self._places[: len(ids)] for ids in told])
+        x: np.ndarray = _normalised(words + places, self._first)
         for layer in self._layers:
-            x = layer(x)
-        return x
+            x = layer(x, parts)
+        return [x[part] for part in parts]
 
 
 class _Layer:
@@ -79,19 +91,26 @@ class _Layer:
         self._down = _linear_of(raw, prefix + "output.dense")
         self._after = _norm_of(raw, prefix + "output.LayerNorm")
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        count, width = x.shape
-        side = width // HEADS
-        asked = (x @ self._ask[0] + self._ask[1]).reshape(count, 3, HEADS, side)
-        query, key, value = asked.transpose(1, 2, 0, 3)
-        weights = query @ key.transpose(0, 2, 1) * np.float32(side**-0.5)
-        weights -= weights.max(axis=-1, keepdims=True)
-        np.exp(weights, out=weights)
-        weights /= weights.sum(axis=-1, keepdims=True)
-        mixed = (weights @ value).transpose(1, 0, 2).reshape(count, width)
+    def __call__(self, x: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+        """The next vectors of texts one behind the other; each of `parts` attends to itself."""
+        asked = x @ self._ask[0] + self._ask[1]
+        mixed = np.concatenate([_attended(asked[part]) for part in parts])
         x = _normalised(x + mixed @ self._mix[0] + self._mix[1], self._after_mix)
         inner = _gelu(x @ self._up[0] + self._up[1])
         return _normalised(x + inner @ self._down[0] + self._down[1], self._after)
+
+
+def _attended(asked: np.ndarray) -> np.ndarray:
+    """(tokens, width) of (tokens, 3 x width): queries, keys and values side by side."""
+    count, width = len(asked), asked.shape[1] // 3
+    side = width // HEADS
+    query, key, value = asked.reshape(count, 3, HEADS, side).transpose(1, 2, 0, 3)
+    weights = query @ key.transpose(0, 2, 1) * np.float32(side**-0.5)
+    weights -= weights.max(axis=-1, keepdims=True)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    mixed: np.ndarray = (weights @ value).transpose(1, 0, 2).reshape(count, width)
+    return mixed
 
 
 def _linear_of(raw: dict[str, np.ndarray], *names: str) -> tuple[np.ndarray, np.ndarray]:

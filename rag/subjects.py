@@ -86,7 +86,4 @@ def strangeness(embedder: Embedder, vector: np.ndarray) -> float:
 
 @lru_cache(maxsize=4)
 def _vectors(embedder: Embedder) -> np.ndarray:
-    # One at a time, as questions are: the embedder keeps to numpy, and torch is not imported.
-    import numpy as np
-
-    return np.array([embedder.query(subject) for subject in SUBJECTS])
+    return embedder.phrases(SUBJECTS)

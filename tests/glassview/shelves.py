@@ -32,6 +32,9 @@ class WordCounter:
                 progress(1)
         return vectors
 
+    def phrases(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([self.query(text) for text in texts])
+
     def query(self, text: str) -> np.ndarray:
         vector = np.zeros(DIMENSIONS, np.float32)
         for word in re.findall(r"\w+", text.lower()):

@@ -31,6 +31,11 @@ def test_numpy_and_torch_agree():
     np.testing.assert_allclose(np.linalg.norm(few, axis=1), 1, atol=1e-6)
 
 
+def test_phrases_in_one_pass_have_the_vectors_that_they_have_alone():
+    alone = Embedder().encode(TEXTS)
+    np.testing.assert_allclose(Embedder().phrases(TEXTS), alone, atol=2e-6)
+
+
 def test_a_vector_does_not_depend_on_its_neighbours():
     embedder = Embedder()
     together = embedder.encode(TEXTS)

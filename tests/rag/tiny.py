@@ -18,6 +18,9 @@ class TinyEmbedder:
             progress(len(texts))
         return vectors
 
+    def phrases(self, texts):
+        return self.encode(texts)
+
     def query(self, text):
         vector = np.zeros(WIDTH)
         for word in text.lower().split():
