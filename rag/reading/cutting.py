@@ -24,7 +24,7 @@ LONGEST_WORDS = 130
 LONGEST_TOKENS = 230
 
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff]"
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _SENTENCE = re.compile(
     r"(?:(?<=[.!?])|(?<=[.!?][\"'”’)\]]))\s+(?=[\"'“‘(\[]?[A-ZÀ-ÞΑ-Ω0-9])|(?<=[。！？])"
@@ -66,7 +66,10 @@ class _Piece:
 
 
 def cleaned(text: str) -> str:
-    """`text` without characters that steer a terminal or turn the direction of writing."""
+    """`text` without characters that steer a terminal or turn the direction of writing.
+
+    Nor halves of surrogate pairs, which no encoding can write down.
+    """
     return _UNPRINTABLE.sub("", text)
 
 

@@ -47,7 +47,7 @@ def read(path: Path, data: bytes) -> Read:
     meta = page.meta
     doi = _DOI.search(" ".join(meta.get("citation_doi", ()) or meta.get("dc.identifier", ())))
     dates = meta.get("citation_publication_date", ()) or meta.get("citation_date", ())
-    year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", " ".join(dates))
+    year = re.search(r"(?<!\d)(?:19|20)[0-9]{2}(?!\d)", " ".join(dates))
     titles = (*meta.get("citation_title", ()), page.headline, page.title)
     return Read(
         READER,

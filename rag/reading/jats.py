@@ -15,6 +15,7 @@ from defusedxml.ElementTree import fromstring
 from glassllava.errors import BadInput
 from rag.reading.cutting import Block, cleaned
 from rag.reading.limits import LARGEST_TEXT
+from rag.reading.origin import year_of
 from rag.reading.parts import Read
 
 if TYPE_CHECKING:
@@ -72,11 +73,8 @@ def _origin(meta: Any) -> dict[str, Any]:
     for name in meta.iterfind("./contrib-group/contrib[@contrib-type='author']/name"):
         parts = (name.findtext("given-names"), name.findtext("surname"))
         names.append(" ".join(cleaned(part).strip() for part in parts if part))
-    years = [
-        int(text)
-        for text in (item.text or "" for item in meta.iterfind("./pub-date/year"))
-        if text.strip().isdigit()
-    ]
+    told = (year_of(item.text or "") for item in meta.iterfind("./pub-date/year"))
+    years = [year for year in told if year is not None]
     doi = next(
         (item.text for item in meta.iterfind("./article-id[@pub-id-type='doi']") if item.text), None
     )

@@ -28,12 +28,12 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 _YEARS = (
-    re.compile(r"(?:©|\(c\)|copyright)\s*(?:\w+\s+){0,2}?((?:19|20)\d\d)\b", re.IGNORECASE),
+    re.compile(r"(?:©|\(c\)|copyright)\s*(?:\w+\s+){0,2}?((?:19|20)[0-9]{2})\b", re.IGNORECASE),
     re.compile(
-        r"\b(?:published|available)\s*(?:online)?[:\s]*(?:\d{1,2}\s+)?(?:\w+\s+)?((?:19|20)\d\d)\b",
+        r"\b(?:published|available)\s*(?:online)?[:\s]*(?:\d{1,2}\s+)?(?:\w+\s+)?((?:19|20)[0-9]{2})\b",
         re.IGNORECASE,
     ),
-    re.compile(r"\b\d{1,4}\s*\(((?:19|20)\d\d)\)\s*\d"),  # a running head: 12 (2021) 345
+    re.compile(r"\b\d{1,4}\s*\(((?:19|20)[0-9]{2})\)\s*\d"),  # a running head: 12 (2021) 345
 )
 _LICENCE = re.compile(r"\bCC[ -]BY(?:-(?:NC|SA|ND))*(?:[ -]\d\.\d)?\b|\bCC0(?: 1\.0)?\b")
 _SPELT = re.compile(
@@ -73,6 +73,11 @@ def origin_of(pages: Sequence[Sequence[Line]], metadata: Mapping[str, str], body
         licence=_licence(xmp, opening),
         title_lines=lines,
     )
+
+
+def year_of(text: str) -> int | None:
+    """The year that `text` is, from 1000 to 2999 in ASCII digits; None for anything else."""
+    return int(text) if re.fullmatch(r"[12][0-9]{3}", text.strip()) else None
 
 
 def _before_references(page: Sequence[Line]) -> list[Line]:
@@ -189,7 +194,7 @@ def _trimmed(doi: str) -> str:
 def _year(xmp: str, first: Sequence[str]) -> int | None:
     dates = re.findall(
         r"(?:prism:(?:publicationDate|coverDate|coverDisplayDate|copyrightYear))[^>]*>\s*"
-        r"[^<\d]*((?:19|20)\d\d)",
+        r"[^<\d]*((?:19|20)[0-9]{2})",
         xmp,
     )
     if len(set(dates)) == 1:

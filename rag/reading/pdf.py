@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from glassllava.errors import BadInput, MissingPart
 from rag.passages import Picture
 from rag.reading.cutting import Block, cleaned
+from rag.reading.origin import year_of
 from rag.reading.parts import Plate, Read
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def _believed(path: Path, told: dict[str, Any], pictures: list[bytes]) -> Read:
             title=cleaned(str(told["title"])),
             blocks=blocks,
             authors=cleaned(str(told["authors"])),
-            year=None if told["year"] is None else int(told["year"]),
+            year=year_of(str(told["year"])),
             doi=None if told["doi"] is None else cleaned(str(told["doi"])),
             licence=None if told["licence"] is None else cleaned(str(told["licence"])),
             pages=int(told["pages"]),

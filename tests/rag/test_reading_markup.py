@@ -79,6 +79,18 @@ def test_jats(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("year", ["9" * 25, "²⁰", "٢٠٢١", "1" * 5000, "0999", "3000", "20 21"])
+def test_a_year_that_is_none_is_left_out(tmp_path, year):
+    path = tmp_path / "article.xml"
+    path.write_text(_JATS.replace("<year>2022<", f"<year>{year}<"), "utf-8")
+    assert read_document(path).year == 2021
+    path.write_text(_JATS.replace("<year>2022<", f"<year>{year}<").replace("2021", ""), "utf-8")
+    assert read_document(path).year is None
+    path = tmp_path / "page.html"
+    path.write_text(_HTML.replace("2020/05/01", year), "utf-8")
+    assert read_document(path).year is None
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
