@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import unicodedata
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glassllava.errors import BadInput
 from rag.reading.bibliography import Record
 from rag.reading.cutting import cleaned
+from rag.reading.finding import resolved
 from rag.reading.limits import LARGEST_TEXT
 from rag.reading.text import decoded
 
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>{}|\\^`]+")
-_YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
+_YEAR = re.compile(r"(?<!\d)(1[5-9][0-9]{2}|20[0-9]{2})(?!\d)")
+
+#: Each path is followed through its links, which takes time: those beyond are left out.
+_MOST_FILES = 50
+_MOST_FILES_OF_ALL = 100_000
+_MOST_NOTES = 20
+#: What a value may be that is put together from parts (`a # b`), which need not stand in the file.
+_LONGEST_JOINED = 20_000
 
 
 def read(path: Path) -> tuple[list[Record], list[str]]:
@@ -51,29 +60,47 @@ def read(path: Path) -> tuple[list[Record], list[str]]:
             where=path,
             remedy="Export it again as BibTeX, RIS or CSL-JSON.",
         )
-    made = (_record(path, fields) for fields in found)
-    return [record for record in made if record.title or record.doi], [
-        f"{path.name}: {note}" for note in notes
-    ]
+    records = []
+    room = _MOST_FILES_OF_ALL
+    for fields in found:
+        given = fields["files"]
+        fields["files"] = given[: min(_MOST_FILES, room)]
+        room -= len(fields["files"])
+        record = _record(path.resolve().parent, fields)
+        if len(fields["files"]) < len(given):
+            notes.append(
+                f"the record '{record.title[:40]}' names too many files; some were left out"
+            )
+        if record.title or record.doi:
+            records.append(record)
+    if len(notes) > _MOST_NOTES:
+        notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more such notes"]
+    return records, [f"{cleaned(path.name)}: {note}" for note in notes]
 
 
-def _record(path: Path, fields: dict[str, Any]) -> Record:
+def _record(folder: Path, fields: dict[str, Any]) -> Record:
     """A record from {title, authors, date, doi, files, keywords}, all texts or lists of texts."""
     year = _YEAR.search(str(fields.get("date") or ""))
-    doi = DOI.search(str(fields.get("doi") or ""))
-    files = []
-    for file in fields.get("files", ()):
-        given = file.removeprefix("file://")
-        # Relative paths are relative to the bibliography.
-        files.append(str((path.resolve().parent / given).resolve() if "\0" not in given else ""))
+    doi = DOI.search(cleaned(str(fields.get("doi") or "")))
+    # Relative paths are relative to the bibliography.
+    files = (_followed(folder / file.removeprefix("file://")) for file in fields["files"])
     return Record(
         title=_plain(fields.get("title") or ""),
         authors=", ".join(_plain(author) for author in fields.get("authors", ())),
         year=int(year[1]) if year else None,
         doi=doi[0].rstrip(".,;") if doi else None,
-        files=tuple(file for file in files if file),
+        files=tuple(file for file in files if file is not None),
         keywords=tuple(_plain(word) for word in fields.get("keywords", ()) if word.strip()),
     )
+
+
+def _followed(path: Path) -> str | None:
+    """The path with its links followed; None for what no file can be called, or a link's circle."""
+    try:
+        real = resolved(path)
+    except ValueError:  # a null, or half of a surrogate pair
+        return None
+    return None if real is None else str(real)
 
 
 def _plain(text: object) -> str:
@@ -91,7 +118,7 @@ def _name(name: str) -> str:
 
 def _ris(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     found: list[dict[str, Any]] = []
-    fields: dict[str, list[str]] = {}
+    fields: dict[str, list[list[str]]] = {}  # of each tag its values, of each value its lines
     tag = ""
     for line in text.split("\n"):
         if match := re.match(r"^([A-Z][A-Z0-9])  -(?: (.*))?$", line.rstrip()):
@@ -99,12 +126,13 @@ def _ris(text: str) -> tuple[list[dict[str, Any]], list[str]]:
             if tag == "TY":
                 fields = {}
             if tag == "ER" and fields:
-                found.append(_from_ris(fields))
+                told = {tag: [" ".join(lines) for lines in of] for tag, of in fields.items()}
+                found.append(_from_ris(told))
                 fields = {}
             elif tag != "ER":
-                fields.setdefault(tag, []).append(value)
+                fields.setdefault(tag, []).append([value])
         elif tag in fields and line.strip():
-            fields[tag][-1] += f" {line.strip()}"  # a value goes on in the next line
+            fields[tag][-1].append(line.strip())  # a value goes on in the next line
     notes = []
     if fields.keys() - {"TY"}:
         notes.append("the last record does not end; it was left out")
@@ -188,7 +216,7 @@ _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 def _bibtex(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     found: list[dict[str, Any]] = []
     notes: list[str] = []
-    texts = dict(zip(_MONTHS, _MONTHS, strict=True))
+    texts = _Texts()
     place = 0
     while match := _ENTRY.search(text, place):
         kind = match[1].lower()
@@ -206,7 +234,7 @@ def _bibtex(text: str) -> tuple[list[dict[str, Any]], list[str]]:
             place = torn.place
             continue
         if kind == "string":
-            texts.update({name.lower(): value for name, value in fields.items()})
+            texts.named.update(fields)
         else:
             found.append(_from_bibtex(fields))
     return found, notes
@@ -220,14 +248,33 @@ class _Torn(ValueError):
         self.place = place
 
 
-def _fields(text: str, place: int, texts: dict[str, str]) -> tuple[dict[str, str], int]:
+class _Texts:
+    """What @string names; together they may give no more text than a whole file may hold."""
+
+    def __init__(self) -> None:
+        self.named = dict(zip(_MONTHS, _MONTHS, strict=True))
+        self._room = LARGEST_TEXT
+
+    def meant_by(self, word: str, place: int) -> str:
+        meant = self.named.get(word.lower(), word)
+        self._room -= max(0, len(meant) - len(word))
+        if self._room < 0:
+            raise _Torn("unfolds, with those before it, to too much text", place)
+        return meant
+
+
+def _fields(text: str, place: int, texts: _Texts) -> tuple[dict[str, str], int]:
     fields: dict[str, str] = {}
     while match := _FIELD.match(text, place):
-        parts = []
+        parts: list[str] = []
+        length = 0
         place = match.end()
         while True:
             value, place = _value(text, place, texts)
             parts.append(value)
+            length += len(value)
+            if len(parts) > 1 and length > _LONGEST_JOINED:
+                raise _Torn(f"joins a value of more than {_LONGEST_JOINED:,} characters", place)
             joined = _JOIN.match(text, place)
             if joined is None:
                 break
@@ -236,7 +283,7 @@ def _fields(text: str, place: int, texts: dict[str, str]) -> tuple[dict[str, str
     return fields, place
 
 
-def _value(text: str, place: int, texts: dict[str, str]) -> tuple[str, int]:
+def _value(text: str, place: int, texts: _Texts) -> tuple[str, int]:
     if place < len(text) and text[place] in '{"':
         quoted = text[place] == '"'
         depth, start = (0 if quoted else 1), place + 1
@@ -251,7 +298,7 @@ def _value(text: str, place: int, texts: dict[str, str]) -> tuple[str, int]:
     word = _BARE.match(text, place)
     if word is None:
         raise _Torn("has a field without a value", place)
-    return texts.get(word[0].lower(), word[0]), word.end()
+    return texts.meant_by(word[0], word.end()), word.end()
 
 
 def _from_bibtex(fields: dict[str, str]) -> dict[str, Any]:
@@ -263,7 +310,8 @@ def _from_bibtex(fields: dict[str, str]) -> dict[str, Any]:
         "authors": [_name(_unlatex(name)) for name in names if name.strip()],
         "date": fields.get("year") or fields.get("date"),
         "doi": _unlatex(fields.get("doi", "") or fields.get("url", "")),
-        "files": list(_bibtex_files(fields.get("file", ""))),
+        # One more than is kept, so that it is seen that there are more.
+        "files": list(itertools.islice(_bibtex_files(fields.get("file", "")), _MOST_FILES + 1)),
         "keywords": [_unlatex(word) for word in keywords],
     }
 

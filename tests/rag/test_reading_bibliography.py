@@ -183,3 +183,46 @@ def test_a_record_goes_before_what_the_file_says(tmp_path):
     assert (passage.title, passage.year) == (document.title, 2021)
     assert passage.authors.startswith("Test Author")
     assert document.made != read_document(path).made
+
+
+def test_strings_that_unfold_without_end_are_bounded(tmp_path):
+    names = "".join(f"@string{{a{n}={' # '.join([f'a{n - 1}'] * 10)}}}\n" for n in range(1, 10))
+    read = _read(
+        tmp_path,
+        "bomb.bib",
+        "@string{a0={xxxxxxxxxx}}\n" + names + "@article{one, title=a9, year=2001}\n"
+        "@article{two, title={On the made-up glass}, year=2002}",
+    )
+    assert read.records[-1].title == "On the made-up glass"
+    assert all(len(record.title) <= 2000 for record in read.records)
+    assert "more than 20,000 characters" in read.notes[0]
+    # Many entries of one long string: what they give together is bounded too.
+    long = "@string{a={" + "x" * 4_000_000 + "}}\n" + "@article{k, title=a}\n" * 100_000
+    started = time.monotonic()
+    read = _read(tmp_path, "long.bib", long)
+    assert time.monotonic() - started < 20
+    assert len(read.records) <= 3
+    assert any("too much text" in note for note in read.notes)
+    assert len(read.notes) <= 21
+    assert "more such notes" in read.notes[-1]
+
+
+def test_records_of_a_million_lines_or_files_are_read_in_time(tmp_path):
+    started = time.monotonic()
+    lines = "TY  - JOUR\nTI  - a\n" + "b\n" * 1_000_000 + "ER  - \n"
+    assert _read(tmp_path, "a.ris", lines).records[0].title.startswith("a b b")
+    files = "@article{k, title={A made-up title}, file={" + ";:" * 1_000_000 + "}}"
+    read = _read(tmp_path, "a.bib", files)
+    assert time.monotonic() - started < 20
+    assert len(read.records[0].files) == 50
+    assert "too many files" in read.notes[0]
+
+
+def test_files_that_no_path_can_be_are_left_out(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    files = ["loop/a.pdf", "a\0b.pdf", "\ud800.pdf", "x" * 300, "note.txt"]
+    item = {"type": "a", "title": "A \ud800 title", "file": files, "DOI": "10.5555/a\ud800"}
+    author = [{"family": "Author\udfff"}]
+    (record,) = _read(tmp_path, "a.json", json.dumps([item | {"author": author}])).records
+    assert record.files == (str(tmp_path / ("x" * 300)), str(tmp_path / "note.txt"))
+    assert (record.title, record.authors, record.doi) == ("A title", "Author", "10.5555/a")
