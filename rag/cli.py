@@ -136,7 +136,9 @@ def _list(args: argparse.Namespace) -> int:
         readonly = library.readonly
     if args.json:
         _print_json(
-            told | {"place": place, "documents": [printed.document_json(row) for row in rows]}
+            told
+            | {"place": place, "readonly": readonly}
+            | {"documents": [printed.document_json(row) for row in rows]}
         )
     else:
         print(printed.listing(rows))

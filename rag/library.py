@@ -294,7 +294,13 @@ class Library:
         self.close()
 
     def hold_primer(self) -> None:
-        """Bring the bundled primer to its current version; embeds only what is new."""
+        """Bring the bundled primer to its current version; embeds only what is new.
+
+        Raises
+        ------
+        LiteratureUnavailable : where it cannot be kept, and nothing else is held; where the disk is
+            full; where a read-only library was embedded by another GlassView.
+        """
         document = passages.primer()
         if self.readonly:
             if stale := self._manifest.stale(self._embedder.fingerprint):
@@ -304,7 +310,18 @@ class Library:
                     where=self.folder,
                     remedy="Open the library once where it can be written, or copy its folder.",
                 )
-            if self._manifest.digest_of(document.key) != document.sha256:
+            held = self._manifest.digest_of(document.key)
+            if held is None and not self.documents():
+                # An empty answer would be taken for one: "no evidence".
+                raise LiteratureUnavailable(
+                    f"The library is empty: not even the primer could be kept ({self.readonly})",
+                    where=self.folder,
+                    remedy="Free some space on its disk, make its folder writable, or name another"
+                    " folder (--library FOLDER, or GLASSVIEW_DATA_DIR).",
+                )
+            if held is None:
+                _LOG.warning("this library has no primer, and takes none (%s)", self.readonly)
+            elif held != document.sha256:
                 _LOG.info("this library keeps another version of the primer: it is read-only")
             return
         if self._manifest.digest_of(document.key) != document.sha256:

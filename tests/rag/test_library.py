@@ -17,6 +17,7 @@ import rag
 from glassllava.errors import BadInput, LiteratureUnavailable
 from rag import retrieval
 from rag.reading import read_document as read_text
+from tests.rag.tiny import TinyEmbedder
 
 QUESTIONS = ["needles on stored glass", "dark square in the image", "grain of a gold coating"]
 
@@ -285,6 +286,15 @@ def test_a_file_and_a_missing_parent_are_no_library(tmp_path):
         with pytest.raises(LiteratureUnavailable) as caught:
             rag.open_library(place)
         assert caught.value.remedy
+
+
+def test_a_library_that_could_keep_nothing_gives_no_empty_answers(tmp_path):
+    # As on a disk that was full at the first opening: an empty answer would mean "no evidence".
+    with rag.library.Library(tmp_path, TinyEmbedder()) as library:
+        library._manifest._db.readonly = "database or disk is full"
+        with pytest.raises(LiteratureUnavailable, match="primer could be kept.*full") as caught:
+            library.hold_primer()
+    assert "Free some space" in caught.value.remedy
 
 
 def test_nothing_asked_nothing_found_and_a_flood_is_refused(primer_library):
