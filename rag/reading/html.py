@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from rag.reading.parts import Read
 if TYPE_CHECKING:
     from pathlib import Path
 
-READER = "html 1"
+READER = "html 2"
 
 _SILENT = {"script", "style", "noscript", "template", "nav", "footer", "aside", "form",
            "button", "select", "svg", "math", "iframe", "object"}  # fmt: skip
@@ -24,6 +25,30 @@ _BLOCKS = {"p", "li", "dd", "dt", "blockquote", "figcaption", "caption", "tr", "
            "title", "br", "hr"} | _HEADINGS  # fmt: skip
 _VOID = {"br", "hr", "img", "input", "link", "meta", "area", "base", "col", "embed", "source",
          "track", "wbr"}  # fmt: skip
+_END_P = (_BLOCKS - {"li", "dd", "dt", "figcaption", "caption", "tr", "body", "title", "br"}) | {
+    "li", "dd", "dt", "nav", "aside", "footer", "header", "form", "fieldset", "menu", "details"
+}  # fmt: skip
+#: Elements whose end tag may be left out: what begins, what that ends, and what it ends within.
+_ENDED_BY = {
+    "li": ({"li"}, {"ul", "ol", "menu"}),
+    "dt": ({"dt", "dd"}, {"dl"}),
+    "dd": ({"dt", "dd"}, {"dl"}),
+    "option": ({"option"}, {"select", "datalist"}),
+    "optgroup": ({"option", "optgroup"}, {"select"}),
+    "td": ({"td", "th"}, {"tr", "table"}),
+    "th": ({"td", "th"}, {"tr", "table"}),
+    "tr": ({"tr", "td", "th"}, {"table"}),
+    **dict.fromkeys(
+        ("thead", "tbody", "tfoot"), ({"thead", "tbody", "tfoot", "tr", "td", "th"}, {"table"})
+    ),
+}
+_UNENDED = {"p", *_ENDED_BY}
+_HOLD_P = {"table", "td", "th", "caption", "button", "object", "template"}
+_INLINE = {"a", "abbr", "b", "big", "cite", "code", "em", "font", "i", "label", "mark", "q", "s",
+           "small", "span", "strong", "sub", "sup", "tt", "u"}  # fmt: skip
+_MOST_NOTES = 20
+#: So far up the open elements one is looked for that a new one ends: time, whatever the nesting.
+_LOOKED_UP = 50
 _REFERENCES = re.compile(
     r"(?:\d+\.?\s*)?(?:references|bibliography|literature cited|works cited)\W*", re.IGNORECASE
 )
@@ -44,6 +69,7 @@ def read(path: Path, data: bytes) -> Read:
     page.feed(_decoded(path, data))
     page.close()
     page.end_block()
+    page.end_all()
     meta = page.meta
     doi = _DOI.search(" ".join(meta.get("citation_doi", ()) or meta.get("dc.identifier", ())))
     dates = meta.get("citation_publication_date", ()) or meta.get("citation_date", ())
@@ -58,6 +84,7 @@ def read(path: Path, data: bytes) -> Read:
         year=int(year[0]) if year else None,
         doi=doi[0] if doi else None,
         licence=next(iter(meta.get("dc.rights", ())), None),
+        notes=tuple(page.notes),
     )
 
 
@@ -81,7 +108,7 @@ def _decoded(path: Path, data: bytes) -> str:
 
 
 class _Page(HTMLParser):
-    """Gathers blocks; holds the tag that silences, and how deep it is nested in itself."""
+    """Gathers blocks; holds the open elements, and which of them silences what is within it."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -93,7 +120,10 @@ class _Page(HTMLParser):
         self._kind = "text"
         self._words: list[str] = []
         self._tag = "body"
-        self._silent: list[str] = []
+        self._open: list[str] = []
+        self._opened: Counter[str] = Counter()
+        self._silent: int | None = None  # its place in _open
+        self.notes: dict[str, None] = {}
         self._references = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -102,15 +132,18 @@ class _Page(HTMLParser):
             name = (named.get("name") or named.get("property") or "").lower()
             if name and named.get("content"):
                 self.meta.setdefault(name, []).append(" ".join(named["content"].split())[:500])
-        elif self._silent:
-            if tag == self._silent[-1]:
-                self._silent.append(tag)
-        elif tag in _SILENT or (tag not in _VOID and self._hidden(attrs)):
-            self.end_block()
-            self._silent.append(tag)
-        elif tag in _BLOCKS:
-            self.end_block()
-            self._tag = tag
+            return
+        self._end_before(tag)
+        if self._silent is None:
+            if tag in _SILENT or (tag not in _VOID and self._hidden(attrs)):
+                self.end_block()
+                self._silent = len(self._open)
+            elif tag in _BLOCKS:
+                self.end_block()
+                self._tag = tag
+        if tag not in _VOID:
+            self._open.append(tag)
+            self._opened[tag] += 1
 
     @staticmethod
     def _hidden(attrs: list[tuple[str, str | None]]) -> bool:
@@ -118,18 +151,60 @@ class _Page(HTMLParser):
         style = (named.get("style") or "").replace(" ", "").lower()
         return "hidden" in named or "display:none" in style or "visibility:hidden" in style
 
+    def _end_before(self, tag: str) -> None:
+        """End the elements without an end tag that cannot go on where `tag` begins."""
+        if tag in _END_P and self._opened["p"]:
+            self._end_last({"p"}, _HOLD_P)
+        if tag in _ENDED_BY:
+            self._end_last(*_ENDED_BY[tag])
+
+    def _end_last(self, ended: set[str], within: set[str]) -> None:
+        """End the outermost open element of `ended` that lies within the last of `within`."""
+        found = None
+        for place in range(len(self._open) - 1, max(-1, len(self._open) - 1 - _LOOKED_UP), -1):
+            if self._open[place] in within:
+                break
+            if self._open[place] in ended:
+                found = place
+        if found is not None:
+            self._end_from(found)
+
+    def _end_from(self, place: int, *, by_tag: bool = False) -> None:
+        """End the open elements from `place` on; `by_tag` where the first has its own end tag."""
+        if self._silent is not None and place <= self._silent:
+            tag = self._open[self._silent]
+            torn = not (by_tag and place == self._silent) and tag not in _UNENDED
+            if torn and len(self.notes) < _MOST_NOTES:
+                self.notes[f"a <{tag[:20]}> does not end; what follows in it was left out"] = None
+            self._silent = None
+        while len(self._open) > place:
+            self._opened[self._open.pop()] -= 1
+
+    def end_all(self) -> None:
+        """End what is still open at the end of the page."""
+        self._end_from(0)
+
     def handle_endtag(self, tag: str) -> None:
-        if self._silent:
-            if tag == self._silent[-1]:
-                self._silent.pop()
-        elif tag in _BLOCKS:
+        silent = self._silent
+        if self._opened[tag]:
+            place = len(self._open) - 1
+            while self._open[place] != tag:
+                place -= 1
+            if silent is not None and place < silent and tag in _INLINE:
+                return  # </b> ends no block that began within <b>
+            self._end_from(place, by_tag=True)
+            if place == silent:
+                return
+        if self._silent is not None:
+            return
+        if tag in _BLOCKS:
             self.end_block()
             self._tag = "body"
         elif tag in ("td", "th"):
             self._words.append(" ")
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
+        if self._silent is None:
             self._words.append(data)
 
     def end_block(self) -> None:

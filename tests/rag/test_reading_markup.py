@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from glassllava.errors import BadInput
@@ -35,6 +37,50 @@ def test_html(tmp_path):
         ("caption", "1 Results", "Fig. 1. A seed."),
         ("text", "Appendix", "More words."),
     ]
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "notes"),
+    [
+        ("<ul><li hidden>menu<li>one</ul><p>SECOND", "one SECOND", 0),
+        ("<p>a<ul><li hidden>menu<ul><li>deep</ul>rest</ul><p>SECOND", "a SECOND", 0),
+        ('<p style="display:none">x<p>VISIBLE', "VISIBLE", 0),
+        ('<div><p style="display:none">x</div>VISIBLE', "VISIBLE", 0),
+        ('<p style="display:none">x<b>y</b><div>VISIBLE</div>', "VISIBLE", 0),
+        ("<dl><dt hidden>x<dd>one<dd hidden>y<dt>two</dl>three", "one two three", 0),
+        ("<table><tr hidden><td>x<tr><td>one<td hidden>y<th>two</table>z", "one two z", 0),
+        ("<div>one<nav>menu<ul><li>home</ul></div><p>two", "one two", 1),
+        ("<p>one</p><nav>menu<ul><li>home</ul><p>two", "one", 1),
+        ("<p>one</p><div hidden><div>x</div>y</div><p>two</p>", "one two", 0),
+        ("<p>one</p><b><div hidden>x</b>y</div>two", "one two", 0),
+        ("<p>one <span hidden>x</span> two</p>", "one two", 0),
+        ("<p>one<br hidden>two<img hidden>three", "one twothree", 0),
+    ],
+)
+def test_what_is_hidden_ends_where_its_element_does(tmp_path, page, words, notes):
+    path = tmp_path / "page.html"
+    path.write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    document = read_document(path)
+    assert " ".join(e.passage.text for e in document.entries).split() == words.split()
+    assert len(document.notes) == notes
+    assert all("does not end" in note for note in document.notes)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<li><ul>" + "<div>" * 200_000 + "<li></li>" * 200_000,
+        "<p>" + "<b>" * 200_000 + "</i>" * 200_000 + "<p>" * 200_000,
+        "".join(f"<a{n} hidden>" for n in range(100_000)),
+        "".join(f"<div><a{n} hidden></div>" for n in range(100_000)),
+    ],
+)
+def test_nesting_without_end_takes_no_time(tmp_path, page):
+    path = tmp_path / "page.html"
+    path.write_text("<p>words</p>" + page)
+    started = time.monotonic()
+    assert len(read_document(path).notes) <= 20
+    assert time.monotonic() - started < 30
 
 
 def test_html_is_read_in_the_encoding_it_names(tmp_path):
