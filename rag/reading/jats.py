@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-READER = "jats 1"
+READER = "jats 2"
 
-_DEEPEST = 50
 #: What is not text of the paper, or is read for itself.
 _PASSED = {"ref-list", "fig", "fig-group", "table-wrap", "disp-formula", "xref-group", "graphic",
            "supplementary-material", "media", "fn-group"}  # fmt: skip
@@ -100,32 +99,48 @@ def _licence(licence: Any) -> str | None:
 
 def _blocks(article: Any) -> Iterator[Block]:
     for abstract in article.iterfind("./front/article-meta/abstract"):
-        text = " ".join(_text(item) for item in abstract.iter() if item.tag == "p")
+        text = " ".join(_text(item) for item in _paragraphs(abstract))
         if text := text or _text(abstract):
             yield Block(text, "Abstract", kind="abstract")
     for part in ("body", "back", "floats-group"):
         if (found := article.find(f"./{part}")) is not None:
-            yield from _section(found, None, 0)
+            yield from _section(found)
 
 
-def _section(item: Any, heading: str | None, depth: int) -> Iterator[Block]:
-    if depth > _DEEPEST:
-        return
-    title = item.find("./title")
-    if title is not None:
-        heading = " ".join(filter(None, (_text(item.find("./label")), _text(title)))) or heading
-    for child in item:
-        if child.tag == "p":
-            if text := _text(child):
+def _paragraphs(part: Any) -> Iterator[Any]:
+    """The paragraphs in a part, those that stand within another not once more."""
+    stack = [part]
+    while stack:
+        item = stack.pop()
+        if item.tag == "p":
+            yield item
+        else:
+            stack.extend(reversed(item))
+
+
+def _section(part: Any) -> Iterator[Block]:
+    """The paragraphs and captions of a part, section within section, however deep."""
+    stack: list[tuple[Any, str | None]] = [(part, None)]
+    while stack:
+        item, heading = stack.pop()
+        if item.tag == "p":
+            if text := _text(item):
                 yield Block(text, heading)
             # Figures may stand within a paragraph.
-            for inner in child.iter():
-                yield from _caption(inner, heading)
-        elif child.tag in ("fig-group", *_CAPTIONED):
-            for inner in child.iter():
-                yield from _caption(inner, heading)
-        elif child.tag not in (*_PASSED, "title", "label"):
-            yield from _section(child, heading, depth + 1)
+            yield from _captions(item, heading)
+        elif item.tag in ("fig-group", *_CAPTIONED):
+            yield from _captions(item, heading)
+        elif item.tag not in (*_PASSED, "title", "label"):
+            title = item.find("./title")
+            if title is not None:
+                told = (_text(item.find("./label")), _text(title))
+                heading = " ".join(filter(None, told)) or heading
+            stack.extend((child, heading) for child in reversed(item))
+
+
+def _captions(item: Any, heading: str | None) -> Iterator[Block]:
+    for inner in item.iter():
+        yield from _caption(inner, heading)
 
 
 def _caption(item: Any, heading: str | None) -> Iterator[Block]:
@@ -143,16 +158,15 @@ def _text(item: Any) -> str:
     if item is None:
         return ""
     found: list[str] = []
-
-    def gather(element: Any, depth: int) -> None:
-        if element.tag in _PASSED or not isinstance(element.tag, str) or depth > _DEEPEST:
-            return
-        found.append(element.text or "")
-        for child in element:
-            gather(child, depth + 1)
-            found.append(child.tail or "")
-        if element.tag in ("p", "title", "break", "list-item"):
-            found.append(" ")
-
-    gather(item, 0)
+    stack = [item]  # elements, and the texts that follow them
+    while stack:
+        part = stack.pop()
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part.tag, str) and part.tag not in _PASSED:
+            found.append(part.text or "")
+            if part.tag in ("p", "title", "break", "list-item"):
+                stack.append(" ")
+            for child in reversed(part):
+                stack.extend((child.tail or "", child))
     return " ".join(cleaned("".join(found)).split())

@@ -125,6 +125,21 @@ def test_jats(tmp_path):
     ]
 
 
+def test_jats_is_read_however_deep_it_is(tmp_path):
+    path = tmp_path / "deep.xml"
+
+    def nested(tag: str, count: int, words: str) -> str:
+        return f"<{tag}>" * count + words + f"</{tag}>" * count
+
+    front = f"<abstract>{nested('p', 20_000, 'In short.')}</abstract>"
+    body = nested("sec", 20_000, f"<title>Deep</title><p>{nested('italic', 20_000, 'Bubbles')}</p>")
+    path.write_text(
+        f"<article><front><article-meta>{front}</article-meta></front><body>{body}</body></article>"
+    )
+    told = [(e.passage.section, e.passage.text) for e in read_document(path).entries]
+    assert told == [("Abstract", "In short."), ("Deep", "Bubbles")]
+
+
 @pytest.mark.parametrize("year", ["9" * 25, "²⁰", "٢٠٢١", "1" * 5000, "0999", "3000", "20 21"])
 def test_a_year_that_is_none_is_left_out(tmp_path, year):
     path = tmp_path / "article.xml"
