@@ -142,9 +142,9 @@ def _list(args: argparse.Namespace) -> int:
         )
     else:
         print(printed.listing(rows))
-        print(f"generation {told['generation']}, in {place}")
+        print(printed.plain(f"generation {told['generation']}, in {place}"))
         if readonly:
-            print(f"nothing can be added: {readonly}")
+            print(printed.plain(f"nothing can be added: {readonly}"))
     return 0
 
 

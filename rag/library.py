@@ -23,6 +23,7 @@ from rag import figures as published
 from rag.keeping import KeptIndex
 from rag.manifest import DocumentRow, Manifest
 from rag.pinned import PinnedLibrary
+from rag.printed import short
 from rag.subjects import strangeness
 
 if TYPE_CHECKING:
@@ -84,11 +85,14 @@ class Library:
         self, query: str, limit: int, generation: int | None, *, where: Where | None = None
     ) -> tuple[Passage, ...]:
         """The same in the library as it was at `generation`; None is now."""
-        query = " ".join(query.split())
+        query = " ".join(_encodable(query).split())
         if limit < 1 or not query:
             return ()
         if len(query) > _LONGEST_QUERY:
-            raise BadInput(f"The question is longer than {_LONGEST_QUERY} characters")
+            raise BadInput(
+                f"The question is longer than {_LONGEST_QUERY} characters",
+                remedy="Ask in a few sentences; a longer text can be added as a document.",
+            )
         vector = self._embedder.query(query)
         with self._lock:
             loaded = self._refreshed()
@@ -140,10 +144,10 @@ class Library:
         ------
         BadInput : for an id that is not there.
         """
-        if found := self._manifest.passage(passage_id):
+        if found := self._manifest.passage(_encodable(passage_id)):
             return found[1].entry
         raise BadInput(
-            f"No passage has the id '{passage_id}'",
+            f"No passage has the id '{short(passage_id)}'",
             where=self.folder,
             remedy="`glassview library search` shows ids, such as primer:12.",
         )
@@ -198,8 +202,12 @@ class Library:
 
     def keys_like(self, words: str, *, removed: bool = False) -> list[str]:
         """Keys of the documents that a key, path, title, DOI or passage id names."""
-        path = Path(words).expanduser()
-        return self._manifest.keys_like(words, str(path.resolve()), removed=removed)
+        words = _encodable(words)
+        try:
+            path = str(Path(words).expanduser().resolve())
+        except (OSError, RuntimeError, ValueError):  # no such person, a loop of links, a null
+            path = words
+        return self._manifest.keys_like(words, path, removed=removed)
 
     def reading(self, key: str) -> tuple[Passage, ...]:
         """A document's passages in the order in which they are read."""
@@ -207,7 +215,7 @@ class Library:
 
     def key_of(self, passage_id: str) -> str | None:
         """The key of the document that holds this passage now."""
-        found = self._manifest.passage(passage_id)
+        found = self._manifest.passage(_encodable(passage_id))
         return found[0] if found else None
 
     def figures(self) -> tuple[StoredFigure, ...]:
@@ -353,3 +361,15 @@ class Library:
                 return [loaded.by_row[row] for row in rows]
         best = retrieval.exact(vector, loaded.holdings.vectors, alive, count)
         return [int(index) for index in best]
+
+
+def _encodable(words: str) -> str:
+    """The words, if they are text: bytes that were no UTF-8 reach Python as half characters."""
+    try:
+        words.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"'{short(words.encode(errors='replace').decode())}' is not text in UTF-8",
+            remedy="Write it in UTF-8; a file whose name is none can be renamed.",
+        ) from error
+    return words

@@ -149,7 +149,7 @@ def _in_words(found: Sequence[Alike], total: int, saved: dict[str, str]) -> str:
             plain(f"[{number}] {figure.title}{place}: {figure.label}{panel}   ({each.score:.2f})")
         )
         if figure.caption:
-            lines.append(wrapped(plain(figure.caption)))
+            lines.append(wrapped(figure.caption))
         if each.view in saved:
             lines.append(f"    {saved[each.view]}")
     return "\n".join(lines)

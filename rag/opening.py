@@ -63,7 +63,12 @@ def _of_group(address: Address) -> Library:
 
 
 def _folder(place: str) -> Path:
-    folder = Path(place).expanduser().resolve() if place else user_data_dir() / "library"
+    try:
+        folder = Path(place).expanduser().resolve() if place else user_data_dir() / "library"
+    except (OSError, RuntimeError, ValueError) as error:  # no such person, a loop of links, a null
+        raise LiteratureUnavailable(
+            f"This names no folder ({error})", where=place, remedy="Name a folder with --library."
+        ) from error
     _make(folder, parents=not place)
     return folder
 

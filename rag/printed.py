@@ -32,7 +32,13 @@ KINDS = {
 
 
 def plain(text: str) -> str:
-    return "".join(sign if sign.isprintable() or sign == "\n" else "·" for sign in text)
+    """One line, whatever the text: a name with a line's end in it would forge the next line."""
+    return "".join(sign if sign.isprintable() else "·" for sign in text)
+
+
+def short(name: str) -> str:
+    """What a person gave as a name, as far as it helps to repeat it."""
+    return name if len(name) <= 100 else f"{name[:99]}…"
 
 
 def document_json(row: DocumentRow) -> dict[str, Any]:
@@ -93,9 +99,9 @@ def shown(told: Shown) -> str:
         lines += [plain(f"  after ({told.after.id}):"), wrapped(_start(told.after.text))]
     lines += map(_figure, told.figures)
     if told.entry.topics:
-        lines.append(f"    topics: {', '.join(told.entry.topics)}")
+        lines.append(plain(f"    topics: {', '.join(told.entry.topics)}"))
     if told.entry.materials:
-        lines.append(f"    materials: {', '.join(told.entry.materials)}")
+        lines.append(plain(f"    materials: {', '.join(told.entry.materials)}"))
     if told.document.path:
         lines.append(plain(f"    in: {told.document.path}"))
     return "\n".join(lines)
@@ -118,7 +124,7 @@ def _figure(figure: StoredFigure) -> str:
 def wrapped(text: str) -> str:
     return "\n".join(
         textwrap.fill(line, 96, initial_indent="    ", subsequent_indent="    ")
-        for line in plain(text).splitlines()
+        for line in map(plain, text.splitlines())
     )
 
 
@@ -134,29 +140,30 @@ def _origin(passage: Passage) -> str:
 
 
 def addition(told: Addition) -> str:
-    lines = [_outcome(outcome) for outcome in told.outcomes if outcome.what != "unchanged"]
+    news = [outcome for outcome in told.outcomes if outcome.what != "unchanged"]
+    lines = [line for outcome in news for line in _outcome(outcome)]
     lines += [f"passed over: {path} ({why})" for path, why in told.passed_over]
     lines += told.notes
     counts = [f"{len(told.of(*kinds))} {name}" for name, kinds in KINDS.items() if told.of(*kinds)]
     lines.append(", ".join(counts) or "no document was found")
-    return plain("\n".join(lines))
+    return "\n".join(map(plain, lines))
 
 
-def _outcome(outcome: Outcome) -> str:
+def _outcome(outcome: Outcome) -> list[str]:
     path = outcome.path
     if outcome.what == "failed":
         remedy = f" {outcome.remedy}" if outcome.remedy else ""
-        return f"FAILED {path}: {outcome.reason}.{remedy}"
+        return [f"FAILED {path}: {outcome.reason}.{remedy}"]
     if outcome.what == "same":
-        return f"{path}: the same bytes as {outcome.reason}"
+        return [f"{path}: the same bytes as {outcome.reason}"]
     if outcome.what == "moved":
-        return f"{path}: moved; its passages stay"
+        return [f"{path}: moved; its passages stay"]
     news = f"{many(outcome.passages, 'passage')} added"
     if outcome.gone:
         news += f", {outcome.gone} replaced or gone"
     if outcome.figures:
         news += f", {many(outcome.figures, 'figure')}"
-    return "\n".join([f"{path}: {news}", *(f"    {note}" for note in outcome.notes)])
+    return [f"{path}: {news}", *(f"    {note}" for note in outcome.notes)]
 
 
 def checked(result: Check) -> str:
@@ -167,4 +174,4 @@ def checked(result: Check) -> str:
     ]
     lines += [f"repaired: {what}" for what in result.repaired]
     lines += [f"its words have changed on disk, add it again: {key}" for key in result.altered]
-    return plain("\n".join(lines))
+    return "\n".join(map(plain, lines))

@@ -103,6 +103,18 @@ def test_no_word_of_a_paper_is_obeyed_by_a_terminal(folder, tmp_path, capsys):
     assert not {sign for sign in told if not sign.isprintable()} - {"\n"}
 
 
+def test_a_name_forges_no_line(folder, tmp_path, capsys):
+    forged = "GlassView primer: 0 passages"
+    text = tmp_path / f"a\n{forged}.md"
+    text.write_text("# Gaskets\n\nZebra stripes come from the gasket.")
+    for words in (["add"], ["list"], ["show"], ["remove"]):
+        names = [] if words == ["list"] else [text]
+        assert run(*words, *names, "--library", folder) == 0
+        told = capsys.readouterr().out
+        assert f"·{forged}" in told
+        assert not any(line.startswith(forged) for line in told.splitlines())
+
+
 def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit):
         run("search", "--help")

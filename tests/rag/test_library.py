@@ -301,8 +301,24 @@ def test_a_library_that_could_keep_nothing_gives_no_empty_answers(tmp_path):
 def test_nothing_asked_nothing_found_and_a_flood_is_refused(primer_library):
     assert primer_library.search("   ", 5) == ()
     assert primer_library.search("bubble", 0) == ()
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput) as caught:
         primer_library.search("bubble " * 1000, 5)
+    assert caught.value.remedy
+
+
+def test_words_that_are_no_text_and_paths_that_lead_nowhere_are_no_bugs(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with Library(tmp_path, TinyEmbedder()) as library:
+        for ask in (library.keys_like, library.key_of, library.get, lambda q: library.search(q, 1)):
+            with pytest.raises(BadInput, match="UTF-8") as caught:
+                ask("\udcff glass")
+            str(caught.value).encode()
+        for name in ("~nosuch/x", str(tmp_path / "loop"), "null\0"):
+            assert library.keys_like(name) == []
+    for place in ("~nosuch/lib", tmp_path / "loop", "null\0"):
+        with pytest.raises(LiteratureUnavailable) as refused:
+            rag.open_library(place)
+        assert refused.value.remedy
 
 
 def test_counts_are_those_of_the_primer(primer_library):
