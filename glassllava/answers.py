@@ -41,7 +41,7 @@ _LINK = re.compile(
 )
 _TAG = re.compile(r"</?(?:img|a|script|iframe|object|link|style|svg|form)\b[^>]{0,800}>", re.I)
 _ADDRESS = re.compile(r"\s?\b(?:https?|ftp)://[^\s<>\"\]]+", re.I)
-_NAME = r"[A-Z\u00c0-\u017d][\w'\u2019-]+"
+_NAME = r"(?<![\w'\u2019-])[A-Z\u00c0-\u017d][\w'\u2019-]{1,40}"  # bounded: a text is anyone's
 _WHO = rf"({_NAME})(?:\s+et\s+al\.?|\s*(?:and|&)\s+{_NAME})"
 # (Smith et al., 2019), (see Smith and Jones 2019; Doe, 2020, p. 4): in the manner of papers.
 _ONE = (

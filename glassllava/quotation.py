@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Characters of a title or a section that a prompt shows: a locator is a pointer, not a text.
 LONGEST_LOCATOR = 200
@@ -63,7 +64,7 @@ def find(quoted: str, text: str) -> tuple[int, int] | None:
     broken, capitals, kinds of quotation mark and dash, and invisible characters; everything else
     must be the same: "12 MPa" does not stand in "1-2 MPa".
     """
-    wanted = _bare(quoted.strip(" .,;:\u2026"))[0].strip()
+    wanted = _bare.__wrapped__(quoted.strip(" .,;:\u2026"))[0].strip()
     if not wanted:
         return None
     letters, places = _bare(text)
@@ -77,6 +78,7 @@ def find(quoted: str, text: str) -> tuple[int, int] | None:
     return None
 
 
+@lru_cache(maxsize=32)  # an answer may quote the same passages many times
 def _bare(text: str) -> tuple[str, list[int]]:
     """The signs that are compared, and each one's place in `text`."""
     broken = {at for match in _BROKEN.finditer(text) for at in range(match.start(1), match.end(1))}
