@@ -12,6 +12,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from rag.reading.objects import key_of
+from rag.reading.sheets import pages_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ _MOST_IMAGES = 2000
 
 
 class Camera:
-    """Takes pictures of one document until `budget` bytes are used up; `notes` say what is not."""
+    """Takes pictures of one document until `budget` bytes are used up."""
 
     def __init__(self, document: Any, budget: int, send: Callable[[bytes], None]) -> None:
         self._document = document
@@ -37,7 +38,8 @@ class Camera:
         self._send = send
         self._sent: dict[str, dict[str, Any]] = {}
         self._page: tuple[int, Any] | None = None
-        self.notes: list[str] = []
+        self._left_out: dict[str, list[int]] = {}  # by reason, the pages
+        self._is_full = False
 
     def taken(
         self, number: int, box: Box, images: Sequence[Placed]
@@ -49,7 +51,7 @@ class Camera:
         import pypdfium2
 
         if any(image.width * image.height > MOST_PIXELS for image in images):
-            self.notes.append(f"a figure on page {number} unfolds to too many pixels; left out")
+            self._left_out.setdefault("unfold to too many pixels", []).append(number)
             return None
         try:
             page = self._opened(number)
@@ -60,12 +62,23 @@ class Camera:
                 found = _original(item, wanted)
                 if found is not None and (kept := self._kept(*found)) is not None:
                     originals.append(kept)
-        except (pypdfium2.PdfiumError, OSError, ValueError) as error:
-            self.notes.append(f"a figure on page {number} cannot be drawn ({error})")
+        except (pypdfium2.PdfiumError, OSError, ValueError):
+            # What the libraries say of it names their own objects, which tells nobody anything.
+            self._left_out.setdefault("are damaged and cannot be drawn", []).append(number)
             return None
         if picture is None:
             return None
         return picture, originals
+
+    def notes(self) -> list[str]:
+        """What was not taken, and why."""
+        told = [
+            f"figures that {why} were left out (pages: {pages_told(pages)})"
+            for why, pages in self._left_out.items()
+        ]
+        if self._is_full:
+            told.append("pictures beyond pictures_mb under [papers] were left out")
+        return told
 
     def _opened(self, number: int) -> Any:
         if self._page is None or self._page[0] != number:
@@ -78,9 +91,7 @@ class Camera:
         digest = hashlib.sha256(data).hexdigest()
         if digest not in self._sent:
             if len(data) > self._budget:
-                note = "pictures beyond pictures_mb under [papers] were left out"
-                if note not in self.notes:
-                    self.notes.append(note)
+                self._is_full = True
                 return None
             self._budget -= len(data)
             self._send(b"x" + data)

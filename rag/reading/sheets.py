@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from rag.reading.glyphs import Box, Frame, Line
 
 
+_MOST_TOLD = 10
+
+
+def pages_told(numbers: Iterable[int]) -> str:
+    """Numbers of pages for people: "3", "2-2999, 3005"; beyond ten runs "..."."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    told = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    return ", ".join(told[:_MOST_TOLD]) + (" ..." if len(told) > _MOST_TOLD else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """An embedded image: where it stands on the page as read, what it is, and its pixels."""

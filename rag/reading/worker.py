@@ -21,7 +21,7 @@ from rag.reading.columns import in_order, usual_gutters
 from rag.reading.composing import Paper, composed, text_of
 from rag.reading.glyphs import lines_of
 from rag.reading.objects import gather
-from rag.reading.sheets import Sheet
+from rag.reading.sheets import Sheet, pages_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,7 @@ class _Reading:
         self._ocr = ocr
         self._pipe = pipe
         self._read_by_ocr: list[int] = []
+        self._damaged: list[int] = []
         self._notes: list[str] = []
 
     def send(self) -> None:
@@ -130,7 +131,7 @@ class _Reading:
                 page.close()
         except pypdfium2.PdfiumError as error:
             raise BadInput(
-                f"Page {number} is damaged and cannot be drawn ({error})",
+                f"Page {number} is damaged and cannot be drawn",
                 where=self._path,
                 remedy="Open the file in another program.",
             ) from error
@@ -220,9 +221,9 @@ class _Reading:
                 sheet.lines = pieces
             finally:
                 page.close()
-        except pypdfium2.PdfiumError as error:
+        except pypdfium2.PdfiumError:
             # One page that cannot be read does not take the others with it, but it is told.
-            self._notes.append(f"page {number} is damaged and was left out ({error})")
+            self._damaged.append(number)
             from rag.reading.glyphs import Frame
 
             sheet = Sheet(number, Frame((0, 0, 612, 792), 0), [])
@@ -241,7 +242,7 @@ class _Reading:
         scans = [sheet.number for sheet in sheets if self._is_scan(sheet, sheet.lines)]
         letters = sum(sign.isalpha() for s in sheets for line in s.lines for sign in line.text)
         if letters < _LEAST_LETTERS:
-            if len(self._notes) == len(sheets):
+            if len(self._damaged) == len(sheets):
                 raise BadInput(
                     "No page of the PDF can be read: it is damaged",
                     where=self._path,
@@ -260,8 +261,15 @@ class _Reading:
                 if scans
                 else "Add a PDF with text in it.",
             )
+        if self._damaged:
+            told, count = pages_told(self._damaged), len(self._damaged)
+            self._notes.append(
+                f"page {told} is damaged and was left out"
+                if count == 1
+                else f"{count:,} pages are damaged and were left out: {told}"
+            )
         if scans and not self._ocr:
-            told = ", ".join(map(str, scans[:10])) + (" ..." if len(scans) > 10 else "")
+            told = pages_told(scans)
             self._notes.append(f"pages without words, only pictures (--ocr reads them): {told}")
         if self._read_by_ocr:
             self._notes.append(f"{len(self._read_by_ocr)} pages were read by OCR: expect errors")
@@ -290,7 +298,7 @@ class _Reading:
                     "originals": shot[1],
                 }
             )
-        self._notes.extend(camera.notes)
+        self._notes.extend(camera.notes())
         return plates
 
     def _told(self, paper: Paper, plates: list[dict[str, Any]], pages: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from PIL import Image
 from glassllava.errors import BadInput, MissingPart
 from glassllava.micrograph import lettering
 from rag.reading import PaperSettings, pdf, read_document
+from rag.reading.sheets import pages_told
 from tests import paper_scores, papers
 
 if TYPE_CHECKING:
@@ -330,6 +331,59 @@ def test_content_that_unfolds_without_end_is_bounded(tmp_path):
     assert (tmp_path / "a.pdf").stat().st_size < 1_000_000
     with pytest.raises(BadInput, match="memory"):
         read_document(tmp_path / "a.pdf", settings=PaperSettings(memory_mb=500))
+
+
+def _write_objects(path, *objects: bytes) -> None:
+    """A PDF of these objects, numbered from 1, of which the first is its catalogue."""
+    data, places = b"%PDF-1.7\n", []
+    for number, item in enumerate(objects, start=1):
+        places.append(len(data))
+        data += b"%d 0 obj\n%b\nendobj\n" % (number, item)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size, start = len(objects) + 1, len(data)
+    data += b"xref\n0 %d\n0000000000 65535 f \n%b" % (size, table)
+    data += b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (size, start)
+    path.write_bytes(data)
+
+
+def _stream(data: bytes, told: bytes = b"") -> bytes:
+    return b"<<%b/Length %d>>\nstream\n%b\nendstream" % (told, len(data), data)
+
+
+def _write_page(path, pages: int, image: bytes) -> None:
+    """A page of words with an image on it; the file claims to have `pages` pages."""
+    words = b"BT /F1 11 Tf 60 760 Td (Made-up words on glass that are many enough to read) Tj ET "
+    _write_objects(
+        path,
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count %d>>" % pages,
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 5 0 R"
+        b"/Resources<</Font<</F1 4 0 R>>/XObject<</I 6 0 R>>>>>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        _stream(words + b"q 300 0 0 300 100 300 cm /I Do Q"),
+        image,
+    )
+
+
+def test_pages_that_are_not_there_are_told_in_one_note(tmp_path):
+    _write_page(tmp_path / "a.pdf", 30, b"null")
+    document = read_document(tmp_path / "a.pdf")
+    assert "Made-up words on glass" in document.entries[0].passage.text
+    assert document.notes == ("29 pages are damaged and were left out: 2-30",)
+    assert pages_told([7, 3, 4, 1, 4]) == "1, 3-4, 7"
+    assert pages_told(range(1, 40, 2)) == "1, 3, 5, 7, 9, 11, 13, 15, 17, 19 ..."
+
+
+@pytest.mark.parametrize("form", [b"DCTDecode", b"JPXDecode", b"JBIG2Decode"])
+def test_a_picture_that_is_none_is_told_in_words(tmp_path, form):
+    told = b"/Type/XObject/Subtype/Image/Width 400/Height 400/BitsPerComponent 8"
+    told += b"/ColorSpace/DeviceGray/Filter/" + form
+    _write_page(tmp_path / "a.pdf", 1, _stream(b"no picture at all", told))
+    document = read_document(tmp_path / "a.pdf")
+    assert "Made-up words on glass" in document.entries[0].passage.text
+    # In words, not in the names of a library's objects.
+    note = "figures that are damaged and cannot be drawn were left out (pages: 1)"
+    assert document.notes == (note,)
 
 
 def test_an_image_that_unfolds_without_end_is_left_out(tmp_path):
