@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from rag.server import Address
 
 _PASSAGES, _STATE = "glassview-passages", "glassview-state"
-_WAIT_S = 60.0
+_WAIT_S = 60.0  # for each read
+_LONGEST_BEAT, _BEAT_S = 4096, 10.0
+#: The marks of all passages come in one answer: some 300 bytes each, with their columns 1 kB.
+_LONGEST_ANSWER, _ANSWER_S = 512 * 1024 * 1024, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ class Server:
         """
         Raises
         ------
-        LiteratureUnavailable : where nobody answers, or it is no Chroma server, or it refuses.
+        LiteratureUnavailable : where nobody answers, or it is no Chroma server, or it refuses;
+            where its heartbeat is longer than 4 kB or takes 10 s, or Chroma's own answers, the
+            first of which is asked for here, are longer than 512 MB or take 10 min. What these
+            answers become in memory once they are read is not bounded further.
         """
         self.address = address
         try:
@@ -67,11 +73,13 @@ class Server:
         import chromadb
         import httpx
 
+        from rag.index.bounded import bounded
+
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Chroma's own client waits for ever: one that does not answer is found out before.
-        beat = httpx.get(
-            f"{self.address.url}/api/v2/heartbeat", headers=headers, timeout=10, trust_env=True
-        )
+        hooks = {"response": [bounded(_LONGEST_BEAT, _BEAT_S)]}
+        with httpx.Client(timeout=_BEAT_S, trust_env=True, event_hooks=hooks) as asker:
+            beat = asker.get(f"{self.address.url}/api/v2/heartbeat", headers=headers)
         if beat.status_code != 200 or "nanosecond heartbeat" not in beat.text:
             raise IndexFailed(f"it answers {beat.status_code}, not as a Chroma server does")
         client = chromadb.HttpClient(
@@ -81,7 +89,9 @@ class Server:
             headers=headers,
             settings=chromadb.config.Settings(anonymized_telemetry=False),
         )
-        client._server._session.timeout = _WAIT_S  # type: ignore[attr-defined]
+        session = client._server._session  # type: ignore[attr-defined]
+        session.timeout = _WAIT_S
+        session.event_hooks = {"response": [bounded(_LONGEST_ANSWER, _ANSWER_S)]}
         how: dict[str, Any] = {
             "embedding_function": None,  # the default one would download a model
             "configuration": {"hnsw": {"space": "cosine"}},

@@ -456,3 +456,32 @@ def test_a_server_that_is_no_chroma_is_told(tmp_path):
     server.shutdown()
     server.server_close()
     assert Manifest(tmp_path).documents() == []
+
+
+@pytest.mark.parametrize(("part", "pause", "why"), [(1_000_000, 0, "longer"), (1, 0.2, "within")])
+def test_an_answer_without_an_end_is_not_waited_for(monkeypatch, part, pause, why):
+    monkeypatch.setattr("rag.index.server._BEAT_S", 1.0)
+    sent = []
+
+    class Endless(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(300):
+                    self.wfile.write(b"a" * part)
+                    sent.append(part)
+                    time.sleep(pause)
+            except OSError:
+                pass  # the asker has gone, which is the point
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(LiteratureUnavailable, match=why):
+        Server(address_of(f"http://127.0.0.1:{server.server_port}", ()), None)
+    server.shutdown()
+    server.server_close()
+    assert len(sent) < 100
