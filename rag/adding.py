@@ -161,7 +161,7 @@ def _add(work: _Work, path: Path) -> Outcome:
         return _failed(path, error)
     key = f"file:{path}"
     own, moved = work.rows.get(key), False
-    sha256 = _hash_of(path)
+    sha256 = hash_of(path)
     twin = _twin(work, sha256, key)
     if twin is not None and _still_there(twin):
         if own is not None:  # it was another paper, and is now a copy of one
@@ -203,10 +203,10 @@ def _twin(work: _Work, sha256: str | None, key: str) -> DocumentRow | None:
 
 def _still_there(row: DocumentRow) -> bool:
     """Whether the document's own file still holds what was read from it."""
-    return bool(row.path) and _hash_of(Path(row.path)) == row.sha256
+    return bool(row.path) and hash_of(Path(row.path)) == row.sha256
 
 
-def _hash_of(path: Path) -> str | None:
+def hash_of(path: Path) -> str | None:
     """SHA-256 of the file; None where only its reader can say what is wrong with it."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_HASHED:

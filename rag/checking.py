@@ -24,7 +24,8 @@ class Check:
     """What `check` found and did.
 
     Passages asked for their own vector, and lost by the index; `repaired` are sentences; `altered`
-    are keys of documents whose words are not those that were read, and must be added again.
+    are keys of documents whose words are not those that were read, and must be added again;
+    `remedy` says what a person can do where the index failed and could not be built anew.
     """
 
     manifest_whole: bool
@@ -34,6 +35,7 @@ class Check:
     backend: str
     repaired: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 def mend(manifest: Manifest, embedder: Embedder) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -76,7 +76,10 @@ def add_commands(commands: Any) -> None:
     )
     show.add_argument("id", metavar="ID|KEY|PATH|DOI", help="as search and list print them")
     remove = command(
-        "remove", _remove, "hide documents from every later search", 'remove "Old notes" --purge'
+        "remove",
+        _remove,
+        "hide documents from every later search; to add their folder again brings them back",
+        'remove "Old notes" --purge',
     )
     remove.add_argument(
         "names", nargs="+", metavar="KEY|PATH|ID", help="a key, path, title, DOI or passage's id"
@@ -216,6 +219,7 @@ def _remove(args: argparse.Namespace) -> int:
     for item in removed:
         done = "erased" if args.purge else "hidden from now on"
         print(f"{plain(item.key)}: {many(item.passages, 'passage')} {done}")
+    print("The file itself stays: to add it or its folder again brings it back.")
     return 0
 
 

@@ -35,6 +35,7 @@ class KeptIndex:
         self._ownership = Ownership(folder / "owner.lock")
         self._lock = threading.RLock()
         self._index: Index | None = None
+        self.failed = False  # tried, and given up
         self._in_step: int | None = None  # the generation for which it was last brought up
         self._why_exact = never or f"the faster one up to {retrieval.EXACT_UP_TO:,} passages"
 
@@ -144,8 +145,10 @@ class KeptIndex:
             self._give_up(error)
         else:
             self._index = index
+            self.failed = False
 
     def _give_up(self, error: IndexFailed) -> None:
         _LOG.warning("searching without the index: %s", error)
         self._index = None
         self._why_exact = f"the index failed: {error}"
+        self.failed = True

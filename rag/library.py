@@ -277,7 +277,16 @@ class Library:
             if mended:
                 repaired = (*repaired, "the index was built anew")
             total = len(holdings.passages)
-            return checking.Check(whole, total, lost, rebuilt, self.backend, repaired, altered)
+            remedy = ""
+            if self._kept.failed:
+                index = self.folder / "index"
+                remedy = (
+                    f"Searches are exact meanwhile. Free some space, or move {index} away, and"
+                    " check again: the index is made anew from the manifest."
+                )
+            return checking.Check(
+                whole, total, lost, rebuilt, self.backend, repaired, altered, remedy
+            )
 
     def settle(self) -> None:
         """Have what was added reach everyone, and the index; others search meanwhile.

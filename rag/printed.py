@@ -173,5 +173,7 @@ def checked(result: Check) -> str:
         f"index: {result.backend}{', built anew' if result.rebuilt else ''}",
     ]
     lines += [f"repaired: {what}" for what in result.repaired]
+    if result.remedy:
+        lines.append(result.remedy)
     lines += [f"its words have changed on disk, add it again: {key}" for key in result.altered]
     return "\n".join(map(plain, lines))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glassllava.errors import BadInput
+from rag.printed import short
 
 if TYPE_CHECKING:
     from glassllava.literature import Passage
@@ -45,7 +46,7 @@ def show(library: Library, name: str) -> Shown:
         keys = library.keys_like(name)
         if len(keys) != 1:
             raise BadInput(
-                f"'{name}' names {len(keys)} documents and no passage",
+                f"'{short(name)}' names {len(keys)} documents and no passage",
                 where=library.folder,
                 remedy="`glassview library search` shows ids, such as primer:12; `glassview library"
                 " list --json` shows keys.",

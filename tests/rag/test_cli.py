@@ -75,7 +75,9 @@ def test_add_tells_what_became_of_every_file(folder, tmp_path, capsys):
     assert run("export", "--format", "bibtex", "--library", folder) == 0
     assert "title = {{Gaskets}}" in capsys.readouterr().out
     assert run("remove", text, "--library", folder) == 0
-    assert "1 passage hidden" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 passage hidden" in told
+    assert "brings it back" in told
     assert run("remove", text, "--purge", "--json", "--library", folder) == 0
     assert json.loads(capsys.readouterr().out)["removed"][0]["passages"] == 1
     with pytest.raises(BadInput, match="a part of GlassView"):

@@ -289,6 +289,18 @@ def test_a_file_and_a_missing_parent_are_no_library(tmp_path):
         assert caught.value.remedy
 
 
+def test_an_index_that_cannot_be_built_has_a_remedy(folder):
+    shutil.rmtree(folder / "index")
+    (folder / "index").write_text("a file of somebody's")
+    with rag.open_library(folder) as library:
+        found = library.check()
+        assert "the index failed" in found.backend
+        assert str(folder / "index") in found.remedy
+        (folder / "index").unlink()
+        mended = library.check()
+    assert (mended.backend, mended.remedy) == ("chroma", "")
+
+
 def test_a_library_that_could_keep_nothing_gives_no_empty_answers(tmp_path):
     # As on a disk that was full at the first opening: an empty answer would mean "no evidence".
     with Library(tmp_path, TinyEmbedder()) as library:

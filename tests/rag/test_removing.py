@@ -76,6 +76,19 @@ def test_nothing_is_touched_where_a_name_fits_nothing_or_too_much(library, paper
     assert titles(library) == held
 
 
+def test_a_copy_that_was_not_added_is_told_by_the_document_of_its_bytes(library, papers):
+    copy = papers / "crack copy.txt"
+    copy.write_bytes((papers / "crack.txt").read_bytes())
+    with pytest.raises(BadInput, match="same bytes are held as") as caught:
+        remove(library, [str(copy)], purge=False)
+    assert str(papers / "crack.txt") in caught.value.what
+    for name in ("x" * 5000, "~nosuch/x"):
+        for ask in (show, lambda library, name: remove(library, [name], purge=False)):
+            with pytest.raises(BadInput) as caught:
+                ask(library, name)
+            assert len(caught.value.what) < 200
+
+
 def bytes_of(folder):
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
