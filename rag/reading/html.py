@@ -55,6 +55,9 @@ _REFERENCES = re.compile(
 _CHARSET = re.compile(
     rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]{1,40})", re.IGNORECASE
 )
+#: Python's ways to write names and literals, the first of them slow; no page is written in them.
+_NO_PAGES = {"punycode", "idna", "undefined", "unicode_escape", "unicode-escape",
+             "raw_unicode_escape", "raw-unicode-escape"}  # fmt: skip
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
 
 
@@ -98,8 +101,10 @@ def _decoded(path: Path, data: bytes) -> str:
     elif data.startswith(b"\xef\xbb\xbf"):
         encoding = "utf-8-sig"
     try:
+        if encoding.lower() in _NO_PAGES:
+            raise LookupError(encoding)
         return cleaned(data.decode(encoding))
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         raise BadInput(
             f"The page is not in the encoding {encoding}",
             where=path,
