@@ -310,6 +310,16 @@ def test_a_library_that_could_keep_nothing_gives_no_empty_answers(tmp_path):
     assert "Free some space" in caught.value.remedy
 
 
+def test_texts_without_the_primer_are_read_with_a_warning(tmp_path, caplog):
+    (tmp_path / "library").mkdir()
+    with Library(tmp_path / "library", TinyEmbedder()) as library:
+        library.add(read_text(notes(tmp_path)))
+        library._manifest._db.readonly = "Read-only file system"
+        library.hold_primer()
+        assert len(library.documents()) == 1
+    assert "no primer" in caplog.text
+
+
 def test_nothing_asked_nothing_found_and_a_flood_is_refused(primer_library):
     assert primer_library.search("   ", 5) == ()
     assert primer_library.search("bubble", 0) == ()

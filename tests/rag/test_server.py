@@ -485,3 +485,9 @@ def test_an_answer_without_an_end_is_not_waited_for(monkeypatch, part, pause, wh
     server.shutdown()
     server.server_close()
     assert len(sent) < 100
+
+
+def test_the_answers_of_chroma_are_bounded_too(running, monkeypatch):
+    monkeypatch.setattr("rag.index.server._LONGEST_ANSWER", 10)
+    with pytest.raises(LiteratureUnavailable, match="longer than 10 bytes"):
+        Server(address_of(running.url, ()), None)
