@@ -81,7 +81,10 @@ def read_document(
         sha256 = hashlib.sha256(data).hexdigest()
         read = _read(form, path, data)
     if not any(block.text.strip() for block in read.blocks):
-        raise BadInput("The file holds no text", where=path, remedy="Add a file with text in it.")
+        why = f" ({read.notes[0]})" if read.notes else ""
+        raise BadInput(
+            f"The file holds no text{why}", where=path, remedy="Add a file with text in it."
+        )
     return _document(path, sha256, read, records)
 
 

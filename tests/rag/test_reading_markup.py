@@ -66,6 +66,13 @@ def test_what_is_hidden_ends_where_its_element_does(tmp_path, page, words, notes
     assert all("does not end" in note for note in document.notes)
 
 
+def test_a_page_that_is_hidden_as_a_whole_is_refused_with_the_reason(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<html><body><nav>menu<p>Words on glass.</body></html>")
+    with pytest.raises(BadInput, match=r"no text \(a <nav> does not end"):
+        read_document(path)
+
+
 @pytest.mark.parametrize(
     "page",
     [
