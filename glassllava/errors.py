@@ -43,7 +43,7 @@ class GlassError(Exception):
         return type(self).__name__
 
     def __str__(self) -> str:
-        where = f"{self.where}: " if self.where else ""
+        where = f"{self.where}: ".replace("\n", "·") if self.where else ""
         remedy = f" {self.remedy}" if self.remedy else ""
         told = f"{where}{self.what}.{remedy}"
         # Names of files are anyone's: no terminal shall obey them.

@@ -156,3 +156,10 @@ def test_names_of_files_are_not_obeyed_by_a_terminal(tmp_path, capsys):
     assert "a·[31mb·.tif" in told
     assert "gone·[31m.tif" in told
     assert "\x1b" not in told
+
+
+def test_a_file_name_forges_no_line_of_an_error():
+    from glassllava.errors import BadInput
+
+    error = BadInput("It is torn", where="a.tif\nb.tif: all is well", remedy="Copy it again.")
+    assert str(error) == "a.tif·b.tif: all is well: It is torn. Copy it again."
