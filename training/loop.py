@@ -26,8 +26,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from glassllava.errors import BadInput
-from glassllava.model.wording import Wording
 from glassllava.model.tower import Tower, TowerConfig
+from glassllava.model.wording import Wording
 from glassllava.prompt import TEMPLATES_SHA256
 from training import seeing, start, telling
 from training.dataset import PARENTS, Split, make_data, read_split

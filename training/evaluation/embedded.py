@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from glassllava.model.wording import Wording
 from glassllava.model.tower import Tower
+from glassllava.model.wording import Wording
 from glassllava.sample import LEVELS
 from training import seeing
 from training.dataset import FIRST_SEED, PARENTS, Split, read_split
