@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.accuracy import wilson
 from glassllava.errors import UnreadableMicrograph
 from glassllava.micrograph import databar, reading
 from tests.databars import drawn
@@ -45,14 +46,6 @@ def is_right(found: Truth, truth: Truth) -> bool:
         return found is truth
     ends = (found[0] - truth[0], sum(found) - sum(truth))
     return all(abs(off) <= _WITHIN for off in ends)
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    share, z = right / of, 1.96
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * ((share * (1 - share) + z * z / (4 * of)) / of) ** 0.5 / (1 + z * z / of)
-    return middle - half, middle + half
 
 
 def report(name: str, pairs: list[tuple[Truth, Truth]]) -> None:

@@ -32,7 +32,7 @@ from glassllava import features
 from glassllava.micrograph.contrast import to_8bit
 from glassllava.micrograph.reading import read_micrograph, specimen
 from glassllava.model.opening import open_model
-from rag.figures import _greys_and_edges, seen_by
+from rag.figures import greys_and_edges, seen_by
 from training.synthesis.canvas import PAINTERS
 from training.synthesis.generator import Plan, generate
 
@@ -49,7 +49,7 @@ def main() -> None:
     ways: dict[str, Embed] = {
         "ours: both": lambda pictures: seen_by(eye, pictures),
         "the model's eye": eye.likeness,
-        "greys and edges": lambda pictures: _unit([_greys_and_edges(p) for p in pictures]),
+        "greys and edges": lambda pictures: _unit([greys_and_edges(p) for p in pictures]),
         "thumbnail 16 x 16": lambda pictures: _unit([_thumbnail(p) for p in pictures]),
         "chance": lambda pictures: _unit(
             list(np.random.default_rng(0).normal(size=(len(pictures), 64)))

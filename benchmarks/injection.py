@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.accuracy import wilson
 from glassllava import answers
 from glassllava.interpretation import Interpretation
 from glassllava.interpreter import conclude, prepare
@@ -62,16 +62,6 @@ class _Shelf:
 
     def search(self, query: str, limit: int) -> tuple[Passage, ...]:
         return (self._passage,)
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    if not of:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    reach = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def true_passage() -> Passage:

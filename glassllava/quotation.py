@@ -64,7 +64,7 @@ def find(quoted: str, text: str) -> tuple[int, int] | None:
     broken, capitals, kinds of quotation mark and dash, and invisible characters; everything else
     must be the same: "12 MPa" does not stand in "1-2 MPa".
     """
-    wanted = _bare.__wrapped__(quoted.strip(" .,;:\u2026"))[0].strip()
+    wanted = _bare(quoted.strip(" .,;:\u2026"))[0].strip()
     if not wanted:
         return None
     letters, places = _bare(text)

@@ -140,12 +140,12 @@ def seen_by(eye: Eye, pictures: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[An
     """Unit vectors (n, d) float32 of grey pictures of 8 bits: the eye's, and greys and edges."""
     if not pictures:
         return np.empty((0, 0), np.float32)
-    greys = np.array([_greys_and_edges(picture) for picture in pictures])
+    greys = np.array([greys_and_edges(picture) for picture in pictures])
     vectors = np.hstack([eye.likeness(pictures), _GREYS * greys])
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def _greys_and_edges(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def greys_and_edges(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """How often each grey, each steepness and each direction of an edge occurs; unit, (60,)."""
     from PIL import Image
 
