@@ -31,8 +31,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("batch.cli", "interpret every micrograph of a folder; resumes what was cut short"),
     "report": ("batch.cli", "the PDF again from a run, without the model"),
     "export": ("batch.cli", "tables of a run: csv, jsonl"),
+    "curate": ("training.curation.cli", "papers to training conversations, checked by a person"),
     "train": ("training.cli", "make a model by a recipe"),
-    "evaluate": ("training.cli", "measure a model on held-out synthetic micrographs"),
+    "evaluate": ("training.evaluation.cli", "how good a model is, with intervals and controls"),
 }
 
 #: Libraries that a bare `pip install glassview` leaves out, and the extra that brings them.
@@ -42,6 +43,8 @@ _EXTRAS = {
     **dict.fromkeys(("chromadb", "llama_index", "sentence_transformers"), "library"),
     **dict.fromkeys(("reportlab",), "report"),
     **dict.fromkeys(("PySide6", "shiboken6"), "desktop"),
+    **dict.fromkeys(("matplotlib", "peft", "sklearn", "tensorboard"), "training"),
+    **dict.fromkeys(("pyarrow",), "tables"),
 }
 
 _EXAMPLES = """\

@@ -29,11 +29,11 @@ from glassllava.errors import BadInput
 from glassllava.model.tower import Tower, TowerConfig
 from glassllava.model.wording import Wording
 from glassllava.prompt import TEMPLATES_SHA256
-from training import seeing, start, telling
-from training.dataset import PARENTS, Split, make_data, read_split
-from training.lessons import PROBE, TEXT, VERDICT, Lesson, Teacher, collate, logits_at
+from training.embedded import seeing, start, telling
+from training.embedded.dataset import PARENTS, Split, make_data, read_split
+from training.embedded.lessons import PROBE, TEXT, VERDICT, Lesson, Teacher, collate, logits_at
+from training.embedded.watching import ask, blank_tokens
 from training.recipe import LanguagePlan, TrainingRecipe
-from training.watching import ask, blank_tokens
 
 Log = seeing.Log
 Array = np.ndarray[Any, Any]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from training.dataset import DataPlan
-from training.seeing import SeeingPlan
+from training.embedded.dataset import DataPlan
+from training.embedded.seeing import SeeingPlan
 
 
 @dataclass(frozen=True, slots=True)

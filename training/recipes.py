@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from glassllava.errors import BadInput
-from training.dataset import DataPlan
+from training.embedded.dataset import DataPlan
+from training.embedded.seeing import SeeingPlan
 from training.recipe import LanguagePlan, LanguageSize, TrainingRecipe
-from training.seeing import SeeingPlan
 
 
 def embedded_2cpu() -> TrainingRecipe:

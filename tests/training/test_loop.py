@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from glassllava.errors import BadInput
-from training import loop, seeing, start
-from training.dataset import PARENTS, Split
+from training import loop
+from training.embedded import seeing, start
+from training.embedded.dataset import PARENTS, Split
+from training.embedded.seeing import LABELS
 from training.recipe import LanguagePlan, LanguageSize
 from training.recipes import embedded_2cpu
-from training.seeing import LABELS
 
 
 def _split(count: int, seed: int) -> Split:

@@ -14,7 +14,7 @@ from glassllava.micrograph.reading import read_micrograph
 from glassllava.model.opening import open_model
 from glassllava.prompt import TEMPLATES_SHA256
 from glassllava.sample import LEVELS
-from training.dataset import FIRST_SEED, PARENTS
+from training.embedded.dataset import FIRST_SEED, PARENTS
 from training.evaluation import tables
 from training.evaluation.tables import Answers, Truth
 

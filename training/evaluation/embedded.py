@@ -18,13 +18,13 @@ import numpy as np
 from glassllava.model.tower import Tower
 from glassllava.model.wording import Wording
 from glassllava.sample import LEVELS
-from training import seeing
-from training.dataset import FIRST_SEED, PARENTS, Split, read_split
+from training.embedded import seeing
+from training.embedded.dataset import FIRST_SEED, PARENTS, Split, read_split
+from training.embedded.lessons import Teacher
+from training.embedded.watching import ask, blank_tokens
 from training.evaluation import tables
 from training.evaluation.tables import Answers, Truth
-from training.lessons import Teacher
 from training.recipe import TrainingRecipe
-from training.watching import ask, blank_tokens
 
 Log = seeing.Log
 

@@ -20,7 +20,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded architecture, a tenth of its size, untrained."""
     import torch
 
-    from training.start import make_llava, make_processor, save_checkpoint
+    from training.embedded.start import make_llava, make_processor, save_checkpoint
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny")
@@ -59,7 +59,7 @@ def clip_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         LlavaProcessor,
     )
 
-    from training.start import make_processor
+    from training.embedded.start import make_processor
 
     torch.manual_seed(1)
     folder = tmp_path_factory.mktemp("clip")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training import telling
+from training.embedded import telling
 
 
 def _record(defect: bool | None, verdict: str, reason: str, passages: list[str]) -> tuple:  # type: ignore[type-arg]

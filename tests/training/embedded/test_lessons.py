@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from glassllava.model.llava import Wording
-from training import start
-from training.dataset import PARENTS
-from training.lessons import TEXT, VERDICT, Teacher, collate, logits_at
+from training.embedded import start
+from training.embedded.dataset import PARENTS
+from training.embedded.lessons import TEXT, VERDICT, Teacher, collate, logits_at
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from glassllava import features
 from glassllava.model.tower import EARLY_BLOCKS, Tower
-from training.dataset import PARENTS, Split
+from training.embedded.dataset import PARENTS, Split
 
 LABELS = (*PARENTS, *(key for key in features.vocabulary() if key not in PARENTS))
 Log = Callable[[str], None]

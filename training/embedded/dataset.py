@@ -158,7 +158,7 @@ def _library() -> Literature:
 def _tower(image_size: int) -> Any:
     if "tower" not in _OPEN:
         from glassllava.model.tower import TowerConfig
-        from training.start import imagenet_weights, pretrained_tower
+        from training.embedded.start import imagenet_weights, pretrained_tower
 
         _OPEN["tower"] = pretrained_tower(imagenet_weights(), TowerConfig(image_size)).eval()
     return _OPEN["tower"]

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from glassllava.sample import LEVELS, Sample
-from training import dataset
-from training.dataset import DataPlan, judged_again, make_data, other_contexts, read_split
+from training.embedded import dataset
+from training.embedded.dataset import DataPlan, judged_again, make_data, other_contexts, read_split
 from training.synthesis import Plan, generate
 
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from glassllava import prompt
 from glassllava.model.llava import additive
 from glassllava.model.wording import Wording
-from training import telling
-from training.dataset import PARENTS
+from training.embedded import telling
+from training.embedded.dataset import PARENTS
 
 Rng = np.random.Generator
 _PREFIX, _PADDING = -1, -2

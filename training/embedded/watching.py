@@ -15,8 +15,8 @@ import torch
 
 from glassllava.model import processing
 from glassllava.model.tower import Tower
-from training.dataset import PARENTS
-from training.lessons import Teacher, collate, logits_at
+from training.embedded.dataset import PARENTS
+from training.embedded.lessons import Teacher, collate, logits_at
 
 Array = np.ndarray[Any, Any]
 

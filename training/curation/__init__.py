@@ -1,0 +1,1 @@
+"""Papers to training conversations: figures with their words, questions and answers, a person."""
