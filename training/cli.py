@@ -24,19 +24,16 @@ def add_commands(commands: Any) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    import json
     from pathlib import Path
 
     from training.recipes import named
 
     recipe = named(args.recipe)
-    if args.plan:
-        plan = recipe.plan(args.devices)
-        print(json.dumps(plan, indent=2) if args.json else _in_lines(plan))
-        return 0 if plan["fits"] else 2
-    from training.loop import train
+    from training.embedded.making import make_embedded
+    from training.ranks import Ranks
 
-    train(recipe, Path(args.out), Path(args.work), workers=args.workers, log=_log)
+    out, work = Path(args.out), Path(args.work)
+    make_embedded(recipe, out, work, workers=args.workers, ranks=Ranks(), log=_log)
     if args.json:
         print((Path(args.out) / "evaluation.json").read_text("utf-8"), end="")
     else:

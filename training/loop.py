@@ -1,310 +1,210 @@
-"""The loop: data, tower, language, calibration; each stage is kept, and a cut run resumes.
+"""The one loop: takes a model through a stage, on two processor cores and on 8 A100s alike.
 
-    data      micrographs written, read back, measured, put into words (dataset)
-    tower     learns to see (seeing)
-    language  projector and language model on the tower's kept tokens, as trees of questions
-    judge     calibration on its own split, the held-out table, the card (evaluation)
-
-The language stage's lessons follow from (seed, step) alone, so that a resumed run sees what an
-undisturbed one would have seen. What is watched is the verdict and the probes on the validation
-split, beside a blank picture: the loss deceives.
+Its data comes from a source, which hands out the batches of a step from (seed, step) alone and
+says what was lost on each; its processes from `ranks`; its last good state from a `keeper`. So a
+cut stage goes on as if nothing had happened, and a process more changes no figure. What is watched
+is what the model says of the validation split, with its pictures and with blank ones: the loss
+deceives, since most tokens are phrasing.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from glassllava.errors import BadInput
-from glassllava.model.tower import Tower, TowerConfig
-from glassllava.model.wording import Wording
-from glassllava.prompt import TEMPLATES_SHA256
-from training.embedded import seeing, start, telling
-from training.embedded.dataset import PARENTS, Split, make_data, read_split
-from training.embedded.lessons import PROBE, TEXT, VERDICT, Lesson, Teacher, collate, logits_at
-from training.embedded.watching import ask, blank_tokens
-from training.recipe import LanguagePlan, TrainingRecipe
+from training.checkpoint import Keeper, Progress
+from training.journal import Journal
+from training.ranks import Ranks
+from training.recipe import Stage
 
-Log = seeing.Log
-Array = np.ndarray[Any, Any]
+B = TypeVar("B")
 
 
-def train(recipe: TrainingRecipe, out: Path, work: Path, *, workers: int, log: Log) -> None:
-    """Make the checkpoint of `recipe` in `out`; `work` keeps what is between."""
-    from training.evaluation.embedded import judge_embedded
+class Source(Protocol[B]):
+    """What a stage learns from; `B` is a batch that one forward pass takes."""
 
-    torch.manual_seed(recipe.seed)
-    started = time.perf_counter()
-    data = work / "data"
-    log(f"data for {recipe.name} in {data}")
-    make_data(data, recipe.data, workers=workers)
-    seconds = {"data": time.perf_counter() - started}
+    kinds: tuple[str, ...]  # what the losses are of, in the order of a stage's weights
+    steps_an_epoch: int
 
-    training, validation = read_split(data, "train"), read_split(data, "validation")
-    tower, saw = tower_stage(recipe, training, validation, work, log)
-    seconds["tower"] = saw["seconds"]
+    def batches(self, step: int, rank: int, world: int) -> Sequence[B]:
+        """This process's batches of a step: as many on every process, from (seed, step) alone."""
+        ...
 
-    started = time.perf_counter()
-    processor = processor_stage(recipe, training, work)
-    model = start.make_llava(
-        processor,
-        layers=recipe.size.layers,
-        width=recipe.size.width,
-        heads=recipe.size.heads,
-        labels=len(seeing.LABELS),
-        image_size=recipe.data.image_size,
-    )
-    model.model.vision_tower.load_state_dict(tower.state_dict())
-    curve = language_stage(recipe, model, processor, training, validation, work, log)
-    seconds["language"] = time.perf_counter() - started
+    def supervised(self, batch: B) -> Tensor:
+        """(kinds,) how many things of each kind the batch teaches."""
+        ...
 
-    card = describe_checkpoint(recipe, (data / "fingerprint").read_text("utf-8").strip())
-    start.save_checkpoint(out, model, processor, card)
-    log(f"checkpoint in {out}; judging")
-    made = {"seconds": seconds, "tower": saw, "curve": curve}
-    judge_embedded(out, recipe, data, tower, made, log)
+    def losses(self, model: Any, batch: B) -> Tensor:
+        """(kinds,) the summed loss of each kind, for backward."""
+        ...
+
+    def tokens(self, batch: B) -> int:
+        """How many real tokens (or cells) the batch holds: for the throughput."""
+        ...
+
+    def names(self, batch: B) -> Sequence[str]:
+        """Which samples the batch holds: for errors."""
+        ...
+
+    def check(self, model: Any) -> Mapping[str, float]:
+        """What is watched, on the validation split."""
+        ...
 
 
-def describe_checkpoint(recipe: TrainingRecipe, data_fingerprint: str) -> dict[str, Any]:
-    """What `glassllava.json` says: who the checkpoint is and how it was made."""
-    return {
-        "schema": 1,
-        "name": "GlassLLaVA embedded",
-        "version": "1",
-        "licence": "Apache-2.0",
-        "materials": "glass and glass-ceramics, as synthetic micrographs show them",
-        "trained_on_synthetic": True,
-        "probe_keys": list(PARENTS),
-        "passage_budget": recipe.data.passage_budget,
-        "longest_text": 96,
-        "recipe": recipe.to_json(),
-        "data_fingerprint": data_fingerprint,
-    }
-
-
-def tower_stage(
-    recipe: TrainingRecipe, training: Split, validation: Split, work: Path, log: Log
-) -> tuple[Tower, dict[str, Any]]:
-    """The tower, taught or as it was taught before."""
-    config = TowerConfig(recipe.data.image_size, labels=len(seeing.LABELS))
-    kept, said = work / "tower.safetensors", work / "tower.json"
-    if said.exists():
-        tower = Tower(config)
-        tower.load_state_dict(load_file(kept))
-        return tower.eval(), json.loads(said.read_text("utf-8"))
-    torch.manual_seed(recipe.seed)
-    tower = start.pretrained_tower(start.imagenet_weights(), config)
-    known = recipe.seeing.micrographs
-    first = Split(training.records[:known], training.early[:known])
-    saw = seeing.teach_tower(tower, first, validation, recipe.seeing, log)
-    save_file(tower.state_dict(), kept)
-    said.write_text(json.dumps(saw), "utf-8")
-    return tower.eval(), saw
-
-
-def processor_stage(recipe: TrainingRecipe, training: Split, work: Path) -> Any:
-    """The processor with its tokenizer, trained on the prompts and the taught sentences."""
-    from transformers import LlavaProcessor
-
-    folder = work / "processor"
-    if (folder / "tokenizer.json").exists():
-        return LlavaProcessor.from_pretrained(folder, backend="pil")
-    rng = np.random.default_rng(recipe.seed)
-    texts = []
-    for record in training.records[:2000]:
-        for context in record["contexts"]:
-            for level, asked in context["levels"].items():
-                texts.append(asked["prefix"])
-                texts.append(telling.describe(record, context, level, rng))
-                texts.extend(telling.converse(record, context, level, rng))
-    processor = start.make_processor(texts, recipe.size.pieces, recipe.data.image_size)
-    processor.save_pretrained(folder)
-    return processor
-
-
-def language_stage(
-    recipe: TrainingRecipe,
-    model: Any,
-    processor: Any,
-    training: Split,
-    validation: Split,
-    work: Path,
-    log: Log,
+def run_stage(
+    model: Any, stage: Stage, source: Source[Any], ranks: Ranks, keeper: Keeper, journal: Journal
 ) -> list[dict[str, float]]:
-    """Projector and language model; the tower is frozen and its tokens are kept."""
-    plan = recipe.language
-    tower = model.model.vision_tower
-    tokens, checked = seeing.tokens_of(tower, training), seeing.tokens_of(tower, validation)
-    nothing = blank_tokens(tower, recipe.data.image_size)
-    teacher = Teacher(Wording(processor))
-    for parameter in tower.parameters():
-        parameter.requires_grad_(False)
-    named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    decayed = [p for p in named.values() if p.ndim > 1]
-    plain = [p for p in named.values() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(
-        groups, lr=plan.rate, weight_decay=plan.weight_decay, betas=(0.9, 0.97)
-    )
-    begin, curve = _resume(work, named, optimiser)
-    started, total = time.perf_counter(), np.zeros(3)
+    """Take `model` through `stage`, from where `keeper` left it; what every check said.
+
+    Where the stage watches a figure, the model ends in the state in which that was best.
+
+    Raises
+    ------
+    BadInput : where a loss or a gradient is not a number (the samples are named, the last good
+        state stays), for a stage without a part to train, or for a kept state of something else.
+    """
+    optimiser = make_optimiser(model, stage)
+    steps = stage.steps_of(source.steps_an_epoch)
+    check_every = stage.check_every or source.steps_an_epoch
+    keep_every = stage.keep_every or check_every
+    progress = keeper.resume(model, optimiser)
+    if not progress.curve:
+        # What the stage starts from is a state like any other: it may stay the best.
+        _check(model, stage, source, keeper, journal, progress)
     model.train()
-    for step in range(begin, plan.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate * _schedule(step, plan)
-        optimiser.zero_grad(set_to_none=True)
-        drawn = lessons_of_step(recipe, step, training, teacher)
-        for lessons in drawn:
-            batch = collate(lessons, teacher.words.pad)
-            features = torch.from_numpy(tokens[batch.rows].astype(np.float32))
-            # 16 bits within the step, 32 in the parameters: half the time where a core has bf16.
-            with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
-                logits = logits_at(model, batch, features, batch.batch_index, batch.places)
-            losses = _losses(logits, batch.targets, batch.kinds)
-            share = len(lessons) / sum(map(len, drawn))
-            loss = sum(w * x for w, x in zip(plan.weights, losses, strict=True))
-            (loss * share).backward()  # type: ignore[union-attr]
-            total += share * np.array([float(x.detach()) for x in losses])
-        norm = torch.nn.utils.clip_grad_norm_(named.values(), plan.clip)
-        if not math.isfinite(float(norm)):
-            raise BadInput(f"The loss is not a number at step {step}", where=work)
-        optimiser.step()
-        if step % 20 == 19:
-            mean, total = total / 20, np.zeros(3)
-            spent = time.perf_counter() - started
-            log(
-                f"step {step + 1}/{plan.steps}: probes {mean[PROBE]:.3f}, verdict "
-                f"{mean[VERDICT]:.3f}, text {mean[TEXT]:.3f}, {spent:.0f} s"
-            )
-        if (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
-            seen = check(model, teacher, validation, checked, nothing)
-            curve.append({"step": step + 1, **seen})
-            log(f"step {step + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in seen.items()))
-            _keep(work, named, optimiser, step + 1, curve)
+    while progress.step < steps and not progress.stopped:
+        set_rates(optimiser, stage, progress.step, steps)
+        losses, norm, tokens = take_step(model, stage, source, ranks, optimiser, progress.step)
+        progress.step += 1
+        journal.step(progress.step, steps, losses, norm, tokens)
+        if progress.step % check_every == 0 or progress.step == steps:
+            _check(model, stage, source, keeper, journal, progress)
+        if progress.step % keep_every == 0 or progress.step == steps or progress.stopped:
+            keeper.save(model, optimiser, progress)
+    keeper.finish()
+    if stage.watched:
+        keeper.load_best(model)
     model.eval()
-    return curve
+    return progress.curve
 
 
-def lessons_of_step(
-    recipe: TrainingRecipe, step: int, training: Split, teacher: Teacher
-) -> list[list[Lesson]]:
-    """One batch a context level: lessons of like length, from (seed, step) alone."""
-    rng = np.random.default_rng((recipe.seed, step))
-    count = len(training.records)
-    known = min(recipe.seeing.micrographs, count)  # the tower has learnt these by heart
-    batches = []
-    plan = recipe.language
-    first = step < plan.first_steps
-    for level, number in (plan.first_mixture if first else plan.mixture).items():
-        lessons: list[Lesson] = []
-        while len(lessons) < number:
-            fresh = rng.random() < plan.fresh_share and known < count
-            row = int(rng.integers(known if fresh else 0, count if fresh else known))
-            record = training.records[row]
-            # Without context the verdict is that of the sample it came with, on average.
-            others = record["contexts"] if level != "none" else record["contexts"][:1]
-            context = others[int(rng.integers(len(others)))]
-            if level not in context["levels"]:
-                continue
-            texts = rng if not first and rng.random() < plan.text_share else None
-            lessons.append(teacher.lesson(row, record, context, level, texts))
-        batches.append(lessons)
-    return batches
+def take_step(
+    model: Any, stage: Stage, source: Source[Any], ranks: Ranks, optimiser: Any, step: int
+) -> tuple[dict[str, float], float, int]:
+    """One step over the batches of all processes: mean losses by kind, gradient norm, tokens."""
+    batches = source.batches(step, ranks.rank, ranks.world)
+    counts = ranks.total(torch.stack([source.supervised(b).float() for b in batches]).sum(0))
+    # Every supervised thing weighs alike, in whichever batch of whichever process it lies; the
+    # gradients of the processes are averaged, hence the factor of their number.
+    weights = torch.tensor(stage.weights) / counts.clamp(min=1)
+    summed, broken = torch.zeros(len(source.kinds)), list[str]()
+    for number, batch in enumerate(batches):
+        ranks.last_of_step(model, number == len(batches) - 1)
+        with ranks.precision(stage.bf16):
+            losses = source.losses(model, batch)
+        (losses * weights.to(losses.device)).sum().mul(ranks.world).backward()  # type: ignore[no-untyped-call]
+        lost = losses.detach().float().cpu()
+        summed += lost
+        if not bool(torch.isfinite(lost).all()):
+            broken += source.names(batch)
+    mean = ranks.total(summed) / counts.clamp(min=1)
+    norm = float(nn.utils.clip_grad_norm_(trained(model), stage.clip))
+    if not (bool(torch.isfinite(mean).all()) and math.isfinite(norm)):
+        optimiser.zero_grad(set_to_none=True)
+        raise BadInput(
+            f"The loss is not a number at step {step + 1} of stage '{stage.name}'",
+            where=", ".join(broken[:8]) or "another process's samples",
+            remedy="Look at these samples; the last good state is kept, and the same command goes "
+            "on from it.",
+        )
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    tokens = int(ranks.total(torch.tensor(float(sum(map(source.tokens, batches))))))
+    return dict(zip(source.kinds, mean.tolist(), strict=True)), norm, tokens
 
 
-def check(
-    model: Any, teacher: Teacher, validation: Split, tokens: Array, nothing: Array, limit: int = 200
-) -> dict[str, float]:
-    """What is watched: mAP of the probes, and the verdict with the picture and without."""
-    records = validation.records[:limit]
-    truth = validation.labels[:limit]
-    seen: dict[str, float] = {}
-    for level in ("none", "moderate", "high"):
-        asked = ask(model, teacher, records, tokens[:limit], level)
-        if level == "high":
-            scores = [
-                seeing.average_precision(asked.probes[:, j], truth[:, j])
-                for j in range(len(PARENTS))
-            ]
-            seen["map"] = float(np.nanmean(scores))
-        seen[level] = _accuracy(records, asked.verdict)
-    without = np.broadcast_to(nothing, (len(records), *nothing.shape[1:]))
-    seen["high blank"] = _accuracy(records, ask(model, teacher, records, without, "high").verdict)
-    model.train()
-    return seen
+def make_optimiser(model: Any, stage: Stage) -> torch.optim.AdamW:
+    """AdamW on the parts that the stage names; everything else is frozen.
+
+    Matrices decay, gains and offsets do not. Each group carries its own peak rate.
+    """
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        part = part_of(name, stage.rates)
+        parameter.requires_grad_(part is not None)
+        if part is not None:
+            groups.setdefault((part, parameter.ndim > 1), []).append(parameter)
+    missing = set(stage.rates) - {part for part, _ in groups}
+    if missing:
+        raise BadInput(
+            f"The model has no part '{min(missing)}' to train",
+            where=f"stage '{stage.name}'",
+            remedy="Name parts as the model's parameters do.",
+        )
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": stage.rates[part],
+                "peak": stage.rates[part],
+                "weight_decay": stage.weight_decay if matrix else 0.0,
+            }
+            for (part, matrix), parameters in groups.items()
+        ],
+        betas=stage.betas,
+    )
 
 
-def _accuracy(records: Sequence[Mapping[str, Any]], verdict: Array) -> float:
-    known = [(r["contexts"][0]["defect"], v) for r, v in zip(records, verdict, strict=True)]
-    right = [(v >= 0.5) == defect for defect, v in known if defect is not None]
-    return float(np.mean(right))
+def part_of(name: str, rates: Mapping[str, float]) -> str | None:
+    """The first part of `rates` that is a dotted piece of a parameter's name."""
+    pieces = name.split(".")
+    return next((part for part in rates if part in pieces), None)
 
 
-def _losses(logits: Tensor, targets: Tensor, kinds: Tensor) -> list[Tensor]:
-    each = F.cross_entropy(logits.float(), targets, reduction="none")
-    return [each[kinds == k].mean() if (kinds == k).any() else each.sum() * 0 for k in range(3)]
+def trained(model: Any) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _schedule(step: int, plan: LanguagePlan) -> float:
-    """Linear warm-up, then half a cosine down to a twentieth."""
-    if step < plan.warm_up:
-        return (step + 1) / plan.warm_up
-    done = (step - plan.warm_up) / max(1, plan.steps - plan.warm_up)
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
+def set_rates(optimiser: torch.optim.Optimizer, stage: Stage, step: int, steps: int) -> None:
+    """Linear warm-up, then half a cosine down to the floor (Loshchilov and Hutter 2017)."""
+    share = schedule(step, steps, stage.warm_up, stage.floor)
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak"] * share
 
 
-def _keep(
-    work: Path, named: Mapping[str, Any], optimiser: Any, step: int, curve: list[dict[str, float]]
+def schedule(step: int, steps: int, warm_up: float, floor: float) -> float:
+    """The share of the peak rate at `step`, counted from 0."""
+    rising = math.ceil(warm_up * steps)
+    if step < rising:
+        return (step + 1) / rising
+    done = (step - rising) / max(1, steps - rising)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _check(
+    model: Any,
+    stage: Stage,
+    source: Source[Any],
+    keeper: Keeper,
+    journal: Journal,
+    progress: Progress,
 ) -> None:
-    """Parameters, moments and step, written whole or not at all; no pickle."""
-    state = {f"p.{n}": p.detach().contiguous() for n, p in named.items()}
-    for n, p in named.items():
-        if p in optimiser.state:
-            state[f"m.{n}"] = optimiser.state[p]["exp_avg"].contiguous()
-            state[f"v.{n}"] = optimiser.state[p]["exp_avg_sq"].contiguous()
-    part = work / "language.part"
-    words = {"step": str(step), "curve": json.dumps(curve), "templates": TEMPLATES_SHA256}
-    save_file(state, part, metadata=words)
-    part.replace(work / "language.safetensors")
-
-
-def _resume(
-    work: Path, named: Mapping[str, Any], optimiser: Any
-) -> tuple[int, list[dict[str, float]]]:
-    from safetensors import safe_open
-
-    path = work / "language.safetensors"
-    if not path.exists():
-        return 0, []
-    with safe_open(path, "pt") as file:
-        words = file.metadata()
-        if words["templates"] != TEMPLATES_SHA256:
-            raise BadInput(
-                "The kept language stage was trained for other prompt templates",
-                where=path,
-                remedy="Remove the file to start the stage anew.",
-            )
-        step = int(words["step"])
-        with torch.no_grad():
-            for n, p in named.items():
-                p.copy_(file.get_tensor(f"p.{n}"))
-                if step:
-                    optimiser.state[p] = {
-                        "step": torch.tensor(float(step)),
-                        "exp_avg": file.get_tensor(f"m.{n}"),
-                        "exp_avg_sq": file.get_tensor(f"v.{n}"),
-                    }
-    return step, json.loads(words["curve"])
+    """Look at the validation split; keep the best state, stop where patience ends."""
+    seen = dict(source.check(model))
+    model.train()
+    progress.curve.append({"step": progress.step, **seen})
+    journal.check(progress.step, seen)
+    if not stage.watched:
+        return
+    figure = seen[stage.watched]
+    if progress.best is None or figure > progress.best:
+        progress.best, progress.waited = figure, 0
+        keeper.save_best(model)
+        return
+    progress.waited += 1
+    progress.stopped = stage.patience is not None and progress.waited >= stage.patience

@@ -1,4 +1,8 @@
-"""How a model is made: sizes, rates, weights, seed. Frozen, so that a card can repeat it."""
+"""How a model is made: from what, on which data, in which stages. Frozen, so a card can repeat it.
+
+Nouns only: `recipes` holds the known recipes, `planning` what a run of one would cost, `loop` what
+takes a model through a stage.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,123 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.embedded.dataset import DataPlan
-from training.embedded.seeing import SeeingPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a recipe is made for. `teraflops` is the dense peak of one device at 16 bits."""
+
+    name: str
+    devices: int
+    memory_gb: float  # of one device, 1e9 bytes
+    teraflops: float
+    utilisation: float = 0.4  # share of the peak (MFU) at which a plan states its time
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stretch of training with its own learning rates and its own data order.
+
+    `rates` are peak learning rates by part: a parameter belongs to the first part that is one of
+    the dotted pieces of its name (`vision_tower`, `multi_modal_projector`, `language_model`,
+    `lm_head`, `lora_A` …); what belongs to none is frozen. `weights` multiply the mean loss of each
+    kind that the source tells apart. One of `steps` and `epochs` is given.
+    """
+
+    name: str
+    rates: Mapping[str, float]
+    batch: int  # samples a step, over all devices
+    steps: int | None = None
+    epochs: float | None = None
+    weights: tuple[float, ...] = (1.0,)
+    warm_up: float = 0.03  # share of the steps, linear
+    floor: float = 0.0  # of the peak rate, where the cosine ends
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 1.0  # greatest norm of the gradient
+    check_every: int | None = None  # steps; None: once an epoch
+    keep_every: int | None = None  # steps; None: at every check
+    watched: str = ""  # the figure of a check that says which state is best, higher is better
+    patience: int | None = None  # checks without a better one before the stage stops
+    bf16: bool = True
+
+    def steps_of(self, steps_an_epoch: int) -> int:
+        """How many steps the stage has, where an epoch has `steps_an_epoch`."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None, "a stage has steps or epochs"
+        return max(1, round(self.epochs * steps_an_epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Low-rank adapters (Hu et al. 2021) in the language model's linear layers."""
+
+    rank: int = 128
+    alpha: int = 256
+    dropout: float = 0.05
+    targets: tuple[str, ...] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TowerShape:
+    """A CLIP-type vision transformer, as a plan counts it."""
+
+    layers: int
+    width: int
+    inner: int
+    heads: int
+    image_size: int
+    patch: int
+
+    @property
+    def tokens(self) -> int:
+        """Image tokens that reach the language model: the patches, without the class token."""
+        return (self.image_size // self.patch) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageShape:
+    """A LLaMA-type language model, as a plan counts it."""
+
+    layers: int
+    width: int
+    inner: int
+    heads: int
+    key_value_heads: int
+    vocabulary: int
+    tied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FromCheckpoint:
+    """The start is a LLaVA checkpoint: its usual reference, and its shape for the plan."""
+
+    reference: str
+    licence: str
+    tower: TowerShape
+    language: LanguageShape
+    lora: Lora | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPlan:
+    """Conversations of a group's own: what a plan assumes of them, and how they are packed."""
+
+    samples: int
+    text_tokens: int  # of a sample, on average, without its image tokens
+    longest: int = 2048  # tokens of a packed row
+    packed: bool = True
+    cached_vision: bool = True  # the tower's features are kept where it is frozen
+    checkpointed: bool = True  # activations are computed again on the way back
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +149,15 @@ class LanguageSize:
 
 
 @dataclass(frozen=True, slots=True)
-class LanguagePlan:
-    """The second stage: projector and language model on the tower's kept tokens.
+class LessonPlan:
+    """Which lessons a step of the embedded model's language stage has.
 
     `mixture` is lessons a step at each context level; `first_mixture` that of the first steps, in
     which short lessons teach the probes to find their own score before the text is learnt.
-    `weights` multiply the mean loss of the probes, of the verdict and of the text. `fresh_share` of
-    the lessons is on micrographs that the tower has never seen: what it says of those it learnt by
-    heart is surer than it should be.
+    `fresh_share` of the lessons is on micrographs that the tower has never seen: what it says of
+    those it learnt by heart is surer than it should be.
     """
 
-    steps: int = 800
     mixture: Mapping[str, int] = field(
         default_factory=lambda: {"none": 14, "basic": 6, "moderate": 8, "high": 6}
     )
@@ -47,28 +165,37 @@ class LanguagePlan:
     first_mixture: Mapping[str, int] = field(
         default_factory=lambda: {"none": 48, "basic": 8, "moderate": 6, "high": 2}
     )
-    weights: tuple[float, float, float] = (8.0, 2.0, 0.5)
     text_share: float = 0.25  # lessons that hold description and answer too
     fresh_share: float = 0.5
-    rate: float = 1.2e-3
-    warm_up: int = 40
-    weight_decay: float = 0.05
-    clip: float = 2.0
-    check_every: int = 200
-    bf16: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FromNothing:
+    """The start is a pretrained tower and an empty language model with a tokenizer of its own.
+
+    The tower learns to see on the first `seen` micrographs of the training split.
+    """
+
+    size: LanguageSize = field(default_factory=LanguageSize)
+    lessons: LessonPlan = field(default_factory=LessonPlan)
+    seen: int = 2200
+    dropout: float = 0.3  # before the tower's head
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecipe:
-    """Everything that decides what comes out, besides the versions of the libraries."""
+    """Everything that decides what comes out, besides the data and the libraries' versions."""
 
     name: str
-    hardware: str
+    hardware: Hardware
     seed: int
-    data: DataPlan
-    seeing: SeeingPlan
-    size: LanguageSize
-    language: LanguagePlan
+    start: FromCheckpoint | FromNothing
+    data: ConversationPlan | DataPlan
+    stages: tuple[Stage, ...]
+    version: str = "1"
+
+    def stage(self, name: str) -> Stage:
+        return next(stage for stage in self.stages if stage.name == name)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,34 +203,3 @@ class TrainingRecipe:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
-
-    def plan(self, devices: int = 1) -> dict[str, Any]:
-        """What a run would do and need, without its data: `glassview train RECIPE --plan`.
-
-        Memory: 32-bit parameters, gradients and two AdamW moments (16 bytes a parameter), the
-        kept early features of the training split, and activations of one batch of lessons.
-        """
-        samples = self.data.counts["train"]
-        batch = sum(self.language.mixture.values())
-        side = self.data.image_size // 16
-        looks = self.seeing.epochs * (min(samples, self.seeing.micrographs) // self.seeing.batch)
-        early = samples * 112 * side * side * 2
-        activations = batch * 200 * self.size.width * self.size.layers * 40
-        needs = (16 * (self.size.parameters + 3_500_000) + early + activations) / 1e9
-        return {
-            "recipe": self.name,
-            "samples": samples,
-            "epochs": round(self.language.steps * batch / samples, 2),
-            "global_batch": batch,
-            "steps_total": looks + self.language.steps,
-            "stages": [
-                {"name": "data", "micrographs": sum(self.data.counts.values())},
-                {"name": "tower", "steps": looks, "batch": self.seeing.batch},
-                {"name": "language", "steps": self.language.steps, "batch": batch},
-                {"name": "calibration", "micrographs": self.data.counts["calibration"]},
-            ],
-            "memory_gb_per_device": round(needs, 2),
-            "devices": devices,
-            "fits": needs < 8,
-            "reason": f"about {needs:.1f} GB of memory on {self.hardware}, of 8 GB assumed",
-        }

@@ -19,14 +19,13 @@ from glassllava.model.tower import Tower
 from glassllava.model.wording import Wording
 from glassllava.sample import LEVELS
 from training.embedded import seeing
-from training.embedded.dataset import FIRST_SEED, PARENTS, Split, read_split
+from training.embedded.dataset import FIRST_SEED, PARENTS, DataPlan, Split, read_split
 from training.embedded.lessons import Teacher
 from training.embedded.watching import ask, blank_tokens
 from training.evaluation import tables
 from training.evaluation.tables import Answers, Truth
-from training.recipe import TrainingRecipe
-
-Log = seeing.Log
+from training.journal import Log
+from training.recipe import FromNothing, TrainingRecipe
 
 
 def judge_embedded(
@@ -66,7 +65,7 @@ def answers(
 ) -> dict[str, Answers]:
     """Every level, with the picture and with a blank one."""
     tokens = seeing.tokens_of(tower, split)
-    blank = blank_tokens(tower, recipe.data.image_size)
+    blank = blank_tokens(tower, _data(recipe).image_size)
     nothing = np.broadcast_to(blank, (len(split.records), *blank.shape[1:]))
     out: dict[str, Answers] = {}
     for level in LEVELS:
@@ -86,8 +85,13 @@ def truth_of(split: Split) -> Truth:
 
 
 def split_sha256(recipe: TrainingRecipe, split: str) -> str:
-    words = [split, FIRST_SEED[split], recipe.data.counts[split]]
+    words = [split, FIRST_SEED[split], _data(recipe).counts[split]]
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()
+
+
+def _data(recipe: TrainingRecipe) -> DataPlan:
+    assert isinstance(recipe.data, DataPlan)
+    return recipe.data
 
 
 def write_manifest(folder: Path) -> None:
@@ -176,19 +180,21 @@ def card(
         parameters = sum(math.prod(file.get_slice(k).get_shape()) for k in file.keys())  # noqa: SIM118
     ours = json.loads((folder / "glassllava.json").read_text("utf-8"))
     saw = made["tower"]
+    assert isinstance(recipe.start, FromNothing)
+    size = recipe.start.size
     return _CARD.format(
         tuned="fine-tuned" if saw["fine_tuned"] else "left frozen",
-        side=recipe.data.image_size,
-        layers=recipe.size.layers,
-        width=recipe.size.width,
-        pieces=recipe.size.pieces,
+        side=_data(recipe).image_size,
+        layers=size.layers,
+        width=size.width,
+        pieces=size.pieces,
         parameters=parameters / 1e6,
         megabytes=weights.stat().st_size / 1e6,
         micrographs=figures["micrographs"],
         table=tables.as_markdown(figures),
         features_level=figures["features_level"],
         seed=recipe.seed,
-        counts=", ".join(f"{n} {name}" for name, n in recipe.data.counts.items()),
+        counts=", ".join(f"{n} {name}" for name, n in _data(recipe).counts.items()),
         fingerprint=ours["data_fingerprint"],
         recipe=recipe.sha256,
         map_frozen=saw["map_frozen"],
