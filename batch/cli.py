@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from batch.ledger import Ledger
     from batch.recipe import Recipe
     from batch.scan import Progress, ScanResult
     from glassllava.settings import Settings
@@ -32,7 +34,12 @@ example:
 _EXPORT_EXAMPLES = """\
 examples:
   glassview export night/ --format csv                      findings, micrographs and failures
+  glassview export night/ --format parquet -o tables/       the same tables, with types
   glassview export night/ --format jsonl -o records.jsonl   whole records with their reviews
+  glassview export night/ --format llava -o data/           reviewed ones, to train a model on
+
+llava writes what a person accepted or overruled as LLaVA conversations: conversations.json, the
+specimens as PNG in images/, and README.md, which says what was left out.
 """
 
 
@@ -91,19 +98,28 @@ def add_commands(commands: Any) -> None:
 
     export = commands.add_parser(
         "export",
-        help="tables of a run: csv, jsonl",
-        description="Writes the interpretations of a run as tables or as whole records.",
+        help="tables of a run: csv, jsonl, parquet; llava training conversations",
+        description="Writes the interpretations of a run as tables, as whole records, or as "
+        "training data.",
         epilog=_EXPORT_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     export.add_argument("run_folder", metavar="RUN", help="the run folder")
-    export.add_argument("--format", required=True, metavar="FORMAT", help="csv or jsonl")
+    export.add_argument(
+        "--format", required=True, metavar="FORMAT", help="csv, jsonl, parquet or llava"
+    )
     export.add_argument(
         "-o",
         "--output",
+        "--out",
         metavar="PATH",
-        help="csv: a folder (RUN); jsonl: a file (RUN/interpretations.jsonl)",
+        help="csv, parquet: a folder (RUN); llava: a folder (RUN/llava); jsonl: a file "
+        "(RUN/interpretations.jsonl)",
     )
+    export.add_argument(
+        "--licence", metavar="TEXT", default="", help="llava: the licence of the micrographs"
+    )
+    export.add_argument("--json", action="store_true", help="print the paths as one JSON object")
     export.set_defaults(run=run_export)
 
 
@@ -178,27 +194,52 @@ def run_report(args: argparse.Namespace) -> int:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Write a run's interpretations in another form; prints the paths."""
+    """Write a run's interpretations in another form; prints the paths.
+
+    0 all written, 1 some micrographs of an llava export could not be read.
+    """
+    import json
     from pathlib import Path
 
     from batch.ledger import Ledger
-    from batch.outputs import write_json_lines, write_tables
+    from batch.outputs import write_json_lines, write_parquet, write_tables
     from glassllava.errors import BadInput
 
     writers: dict[str, Callable[..., list[Path]]] = {
         "csv": write_tables,
         "jsonl": write_json_lines,
+        "parquet": write_parquet,
     }
-    if args.format not in writers:
+    if args.format not in (*writers, "llava"):
         raise BadInput(
-            f"There is no export as '{args.format}' yet",
+            f"There is no export as '{args.format}'",
             where="--format",
-            remedy=f"Use one of {', '.join(writers)}.",
+            remedy=f"Use one of {', '.join(writers)}, llava.",
         )
+    output = Path(args.output) if args.output else None
     with Ledger.open(args.run_folder) as ledger:
-        for path in writers[args.format](ledger, Path(args.output) if args.output else None):
-            print(path)
+        if args.format == "llava":
+            return _export_llava(ledger, output, args)
+        paths = [str(path) for path in writers[args.format](ledger, output)]
+    print(json.dumps({"paths": paths}) if args.json else "\n".join(paths))
     return 0
+
+
+def _export_llava(ledger: Ledger, output: Path | None, args: argparse.Namespace) -> int:
+    import json
+    import sys
+    from dataclasses import asdict
+
+    from batch.conversations import write_llava
+
+    exported = write_llava(ledger, output, licence=args.licence)
+    if args.json:
+        print(json.dumps(asdict(exported), default=str, ensure_ascii=False, indent=2))
+    else:
+        lines = [f"failed: {_line(path)}: {_line(why)}" for path, why in exported.failures]
+        print("\n".join([*lines, *exported.in_words]), file=sys.stderr)
+        print(exported.folder)
+    return 1 if exported.failures else 0
 
 
 def _recipe(args: argparse.Namespace, settings: Settings) -> Recipe:

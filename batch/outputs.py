@@ -5,7 +5,9 @@ Knows which file of a run folder holds what; the tables and the report are made 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from batch import tables
 from batch.ledger import Kept, Ledger, Review, Row
@@ -20,22 +22,42 @@ def write_outputs(ledger: Ledger, report: Path | None = None) -> Path:
 
 
 def write_tables(ledger: Ledger, folder: Path | None = None) -> list[Path]:
-    """Write the three tables, by default into the run; their paths.
+    """Write the three tables as CSV, by default into the run; their paths.
 
     Raises
     ------
     RunUnavailable : where they cannot be written.
     """
-    rows, reviews, kept = ledger.rows(), last_reviews(ledger), _kept(ledger)
-    found = {
-        "micrographs.csv": (tables.MICROGRAPHS, tables.micrograph_rows(rows, kept, reviews)),
-        "findings.csv": (tables.FINDINGS, tables.finding_rows(rows, kept)),
-        "failures.csv": (tables.FAILURES, tables.failure_rows(rows)),
-    }
     return [
-        write_file((folder or ledger.run) / name, tables.to_csv(columns, table))
-        for name, (columns, table) in found.items()
+        write_file((folder or ledger.run) / f"{name}.csv", tables.to_csv(columns, rows))
+        for name, (columns, rows) in _tables(ledger).items()
     ]
+
+
+def write_parquet(ledger: Ledger, folder: Path | None = None) -> list[Path]:
+    """Write the three tables as Parquet, by default into the run; their paths.
+
+    Raises
+    ------
+    MissingPart : where pyarrow is not installed.
+    RunUnavailable : where they cannot be written.
+    """
+    from batch.parquet import to_parquet
+
+    return [
+        write_file((folder or ledger.run) / f"{name}.parquet", to_parquet(columns, rows))
+        for name, (columns, rows) in _tables(ledger).items()
+    ]
+
+
+def _tables(ledger: Ledger) -> dict[str, tuple[Sequence[str], list[dict[str, Any]]]]:
+    """Columns and rows of each table, by its name."""
+    rows, reviews, kept = ledger.rows(), last_reviews(ledger), _kept(ledger)
+    return {
+        "micrographs": (tables.MICROGRAPHS, tables.micrograph_rows(rows, kept, reviews)),
+        "findings": (tables.FINDINGS, tables.finding_rows(rows, kept)),
+        "failures": (tables.FAILURES, tables.failure_rows(rows)),
+    }
 
 
 def write_json_lines(ledger: Ledger, path: Path | None = None) -> list[Path]:

@@ -30,7 +30,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "scan": ("batch.cli", "interpret every micrograph of a folder; resumes what was cut short"),
     "report": ("batch.cli", "the PDF again from a run, without the model"),
-    "export": ("batch.cli", "tables of a run: csv, jsonl"),
+    "export": (
+        "batch.cli",
+        "tables of a run: csv, jsonl, parquet; llava training conversations",
+    ),
     "curate": ("training.curation.cli", "papers to training conversations, checked by a person"),
     "train": ("training.cli", "make a model by a recipe"),
     "evaluate": ("training.evaluation.cli", "how good a model is, with intervals and controls"),

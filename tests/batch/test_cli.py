@@ -161,5 +161,13 @@ def test_exports_hold_the_records(
     assert {p.name for p in (tmp_path / "tables").iterdir()} == {
         "findings.csv", "micrographs.csv", "failures.csv",
     }  # fmt: skip
-    assert main(["export", night, "--format", "parquet"]) == 2
-    assert "Use one of csv, jsonl" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["export", night, "--format", "csv", "--json"]) == 0
+    paths = json.loads(capsys.readouterr().out)["paths"]
+    assert [Path(path).name for path in paths] == [
+        "micrographs.csv",
+        "findings.csv",
+        "failures.csv",
+    ]
+    assert main(["export", night, "--format", "xlsx"]) == 2
+    assert "Use one of csv, jsonl, parquet, llava" in capsys.readouterr().err
