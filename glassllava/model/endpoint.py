@@ -3,7 +3,8 @@
 Every probe is one call with the picture and the shared prefix first, so that a server's prefix
 cache can serve the rest; one token is asked for, with its log-probabilities where the server
 tells them. Where it does not, a probe holds None and the verdict stays undecided. The host that
-saw the micrographs stands in every record. The only file that speaks `openai`.
+saw the micrographs stands in every record. How a reference is read and where its key comes from
+is told here once, for every file that speaks to a server.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -35,7 +37,49 @@ _TIMEOUT_S = 120.0
 _LONGEST_TEXT = 300  # tokens
 _LONGEST_REPLY = 8000  # characters, whatever a server makes of that
 _MOST_LOGPROBS = 20
-_KEYS = ("GLASSVIEW_ENDPOINT_KEY", "OPENAI_API_KEY")
+#: Environment variables that may hold a key, the first that does counts.
+KEYS = ("GLASSVIEW_ENDPOINT_KEY", "OPENAI_API_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is and which model is asked. `host` is what a person is told: no password."""
+
+    url: str
+    name: str
+    host: str
+    hostname: str
+
+    @property
+    def has_password(self) -> bool:
+        return "@" in urlsplit(self.url).netloc
+
+    @classmethod
+    def of(cls, reference: str) -> Address:
+        """The address in `endpoint:URL#MODEL`.
+
+        Raises
+        ------
+        ModelUnavailable : for a reference that is not of that form.
+        """
+        url, _, name = reference.removeprefix("endpoint:").partition("#")
+        try:
+            parts = urlsplit(url)
+            hostname = parts.hostname if parts.scheme in ("http", "https") else None
+        except ValueError:  # a bracket that is not closed
+            hostname = None
+        if not hostname or not name:
+            raise ModelUnavailable(
+                "The reference of an endpoint is not complete",
+                where=reference,
+                remedy="Write endpoint:URL#MODEL, such as endpoint:http://localhost:8000/v1#llava.",
+            )
+        return cls(url, name, parts.netloc.rpartition("@")[2], hostname)
+
+
+def key_for(address: Address) -> str | None:
+    """The key of this machine's person for a server: environment first, then system keyring."""
+    return next((os.environ[k] for k in KEYS if os.environ.get(k)), None) or _from_keyring(address)
 
 
 def open_endpoint(reference: str) -> EndpointModel:
@@ -46,14 +90,7 @@ def open_endpoint(reference: str) -> EndpointModel:
     ModelUnavailable : for a reference that is not of that form.
     MissingPart : where openai is not installed.
     """
-    url, _, name = reference.removeprefix("endpoint:").partition("#")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not name:
-        raise ModelUnavailable(
-            "The reference of an endpoint is not complete",
-            where=reference,
-            remedy="Write endpoint:URL#MODEL, such as endpoint:http://localhost:8000/v1#llava.",
-        )
+    address = Address.of(reference)
     try:
         import openai
     except ImportError as error:
@@ -61,9 +98,13 @@ def open_endpoint(reference: str) -> EndpointModel:
             "Endpoints need openai, which is not installed",
             remedy="Install it with `pip install glassview[endpoint]`.",
         ) from error
-    key = next((os.environ[k] for k in _KEYS if os.environ.get(k)), None) or _from_keyring(parts)
-    client = openai.OpenAI(base_url=url, api_key=key or "none", timeout=_TIMEOUT_S, max_retries=3)
-    return EndpointModel(client, name, reference, parts.netloc.rpartition("@")[2])
+    client = openai.OpenAI(
+        base_url=address.url,
+        api_key=key_for(address) or "none",
+        timeout=_TIMEOUT_S,
+        max_retries=3,
+    )
+    return EndpointModel(client, address.name, reference, address.host)
 
 
 class EndpointModel:
@@ -161,7 +202,7 @@ class EndpointModel:
             raise ModelUnavailable(
                 "The server refuses the key",
                 where=str(self.identity.host),
-                remedy=f"Set {_KEYS[0]}, or store the key in the system keyring.",
+                remedy=f"Set {KEYS[0]}, or store the key in the system keyring.",
             ) from error
         except openai.APIStatusError as error:
             raise ModelUnavailable(
@@ -192,13 +233,13 @@ def _data_url(picture: processing.Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _from_keyring(parts: Any) -> str | None:
+def _from_keyring(address: Address) -> str | None:
     try:
         import keyring
         from keyring.errors import KeyringError
     except ImportError:
         return None
     try:
-        return keyring.get_password("glassview", parts.hostname)
+        return keyring.get_password("glassview", address.hostname)
     except KeyringError:
         return None  # no keyring on this machine: the server may need no key
