@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from training.embedded.dataset import DataPlan
 
@@ -33,7 +34,8 @@ class Stage:
     `rates` are peak learning rates by part: a parameter belongs to the first part that is one of
     the dotted pieces of its name (`vision_tower`, `multi_modal_projector`, `language_model`,
     `lm_head`, `lora_A` …); what belongs to none is frozen. `weights` multiply the mean loss of each
-    kind that the source tells apart. One of `steps` and `epochs` is given.
+    kind that the source tells apart. One of `steps` and `epochs` is given; epochs follow each other
+    without a seam: a step may hold the last samples of one and the first of the next.
     """
 
     name: str
@@ -53,12 +55,16 @@ class Stage:
     patience: int | None = None  # checks without a better one before the stage stops
     bf16: bool = True
 
-    def steps_of(self, steps_an_epoch: int) -> int:
-        """How many steps the stage has, where an epoch has `steps_an_epoch`."""
+    def steps_of(self, steps_an_epoch: float) -> int:
+        """How many steps the stage has, where an epoch has `steps_an_epoch`; the last is counted.
+
+        `steps_an_epoch` need not be whole: 4,291 samples in steps of 32 are 134.09, and 28 epochs
+        of them 3,755 steps.
+        """
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None, "a stage has steps or epochs"
-        return max(1, round(self.epochs * steps_an_epoch))
+        return max(1, math.ceil(round(self.epochs * steps_an_epoch, 6)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,11 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class TowerShape:
-    """A CLIP-type vision transformer, as a plan counts it."""
+    """A CLIP-type vision transformer, as a plan counts it.
+
+    `clip` has a class token, a norm before its layers and patches without an offset; `siglip` has
+    none of the three, but the offset.
+    """
 
     layers: int
     width: int
@@ -89,6 +99,7 @@ class TowerShape:
     heads: int
     image_size: int
     patch: int
+    family: Literal["clip", "siglip"] = "clip"
 
     @property
     def tokens(self) -> int:
@@ -107,6 +118,12 @@ class LanguageShape:
     key_value_heads: int
     vocabulary: int
     tied: bool = False
+    head: int | None = None  # values of a head; None: width / heads
+    normed_heads: bool = False  # Qwen3: a norm on each query's and each key's head
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads if self.head is None else self.head
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,7 @@ class ConversationPlan:
     samples: int
     text_tokens: int  # of a sample, on average, without its image tokens
     longest: int = 2048  # tokens of a packed row
+    rows: int = 4  # of one forward pass, at most
     packed: bool = True
     cached_vision: bool = True  # the tower's features are kept where it is frozen
     checkpointed: bool = True  # activations are computed again on the way back
@@ -184,7 +202,10 @@ class FromNothing:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecipe:
-    """Everything that decides what comes out, besides the data and the libraries' versions."""
+    """Everything that decides what comes out, besides the data and the libraries' versions.
+
+    `notes` decide nothing: they say how an unclear source was read, for plans and cards.
+    """
 
     name: str
     hardware: Hardware
@@ -193,6 +214,7 @@ class TrainingRecipe:
     data: ConversationPlan | DataPlan
     stages: tuple[Stage, ...]
     version: str = "1"
+    notes: tuple[str, ...] = ()
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)
@@ -202,4 +224,5 @@ class TrainingRecipe:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        deciding = {key: value for key, value in self.to_json().items() if key != "notes"}
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
