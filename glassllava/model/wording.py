@@ -68,7 +68,7 @@ class Wording:
         """Everything before the first question: picture, sample, evidence."""
         head = self._tokenizer(self._head, add_special_tokens=True)["input_ids"]
         # Sample and literature are other people's: their words spell no turn and no question.
-        told = self._plain(f"{_spelt(words, self._marks)}\n" if words else "")
+        told = self._plain(f"{spelt(words, self._marks)}\n" if words else "")
         # A tokenizer that folds look-alikes may still have found a mark: it is left out.
         marks = set(self._marks.values())
         return head + [id_ for id_ in told if id_ not in marks]
@@ -95,7 +95,7 @@ class Wording:
 
     def _plain(self, text: str, tail: str = "") -> list[int]:
         # Words that spell a special token (an image, an end) stay words: they come from people.
-        text = _spelt(text, self._tokenizer.all_special_tokens)
+        text = spelt(text, self._tokenizer.all_special_tokens)
         return self._tokenizer(text + tail, add_special_tokens=False)["input_ids"]
 
     def _starts(self, *words: str) -> set[int]:
@@ -106,7 +106,7 @@ class Wording:
         }
 
 
-def _spelt(text: str, marks: Iterable[str]) -> str:
+def spelt(text: str, marks: Iterable[str]) -> str:
     """`text` in which every mark is taken apart into its letters; blanks are no mark."""
     for mark in {mark for mark in marks if len(mark.strip()) > 1}:
         while mark in text:
