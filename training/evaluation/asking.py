@@ -1,90 +1,236 @@
-"""Asks any model the held-out questions, through the same enquiries that the product makes."""
+"""Asks any model every enquiry of every case, and keeps what it said on disk, case by case.
+
+The replies go through `interpreter.conclude`, so that a figure is about what the product would
+say. Cases are asked eight together, as a night does, and once more alone: batch size flips answers
+near the threshold (LLaVA#1928). A run that was cut goes on where it stopped, in the same groups of
+eight, so that it ends as an uncut one would.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from glassllava import interpreter
-from glassllava.errors import BadInput
-from glassllava.micrograph.reading import read_micrograph
-from glassllava.model.opening import open_model
+from glassllava.literature import Passage
+from glassllava.measurement import MEASURING_VERSION
 from glassllava.prompt import TEMPLATES_SHA256
-from glassllava.sample import LEVELS
-from training.embedded.dataset import FIRST_SEED, PARENTS
-from training.evaluation import tables
-from training.evaluation.tables import Answers, Truth
+from glassllava.sample import ContextLevel
+from training.evaluation import controls
+from training.evaluation.controls import CONDITIONS, Slot
+
+if TYPE_CHECKING:
+    from glassllava.interpretation import Interpretation
+    from glassllava.literature import Literature
+    from glassllava.model.backend import Reply, VisionModel
+    from glassllava.prompt import Enquiry
+    from training.evaluation.cases import Case
+    from training.evaluation.evidence import Evidence
+
+TOGETHER = 8
+_VERSION = 1  # raised whenever what is kept, or how it is asked, changes
 
 
-def evaluate(
-    reference: str, number: int, work: Path, *, log: Callable[[str], None], levels: Any = LEVELS
-) -> dict[str, Any]:
-    """The held-out table of the model behind `reference`, on `number` synthetic micrographs.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was concluded from one reply.
+
+    `probability` is of `model_verdict`, before any rule, and None where the model tells none;
+    `decision` is the record's verdict after the rules. `decided` tells whether the probability
+    reached the checkpoint's least confidence: never where nothing is calibrated.
+    """
+
+    probability: float | None
+    calibrated: bool
+    decided: bool
+    decision: str
+    probes: Mapping[str, float | None]
+    present: tuple[str, ...]
+    description: str
+    answer: str
+    raw_description: str
+    raw_answer: str
+    prompt: str
+    passages: tuple[Passage, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"passages": [passage.to_json() for passage in self.passages]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Said:
+        return cls(
+            **{
+                **data,
+                "present": tuple(data["present"]),
+                "passages": tuple(Passage.from_json(p) for p in data["passages"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A case and what was said of it; `alone` is the full enquiry at the deepest level, unbatched
+    (None where a server batches as it likes)."""
+
+    case: Case
+    said: Mapping[Slot, Said]
+    alone: Said | None
+
+
+def ask_all(
+    model: VisionModel,
+    cases: Sequence[Case],
+    evidence: Mapping[str, Evidence],
+    literature: Literature,
+    folder: Path,
+) -> list[Answered]:
+    """What `model` says of every case, from `folder` where that was kept.
 
     Raises
     ------
-    BadInput : where the model tells no probabilities or is not calibrated for these prompts.
-    ModelUnavailable : where it cannot be opened.
+    ModelUnavailable : where it does not answer; the same call goes on from there.
     """
-    from rag import open_library
-    from training.synthesis import generate
-    from training.synthesis.files import write_tiff
+    from tqdm import tqdm
 
-    if number < 10:
-        raise BadInput("Fewer than 10 micrographs give no figure", remedy="Raise -n.")
-    model = open_model(reference)
-    calibration = model.calibration
-    if calibration is None or calibration.templates_sha256 != TEMPLATES_SHA256:
-        raise BadInput(
-            "The model is not calibrated for these prompts",
-            where=reference,
-            remedy="Only calibrated models can be put into the table.",
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    literature = open_library(work / "primer")
-    labels, defects = [], []
-    raw: dict[str, list[list[list[float]]]] = {level: [] for level in levels}
-    for index in range(number):
-        synthetic = generate(FIRST_SEED["test"] + index)
-        path = work / f"{synthetic.seed}.tif"
-        write_tiff(synthetic, path)
-        micrograph = read_micrograph(path, with_hash=False)
-        labels.append([float(key in synthetic.present) for key in PARENTS])
-        defects.append(np.nan if synthetic.defect is None else float(synthetic.defect))
-        measurements = None
-        enquiries = []
-        for level in levels:
-            enquiry = interpreter.prepare(
-                micrograph,
-                synthetic.sample,
-                "",
-                level,
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = controls.partners(cases)
+    done: list[Answered] = []
+    with tqdm(total=len(cases), desc="asked", unit="case", disable=None) as bar:
+        for first in range(0, len(cases), TOGETHER):
+            chosen = cases[first : first + TOGETHER]
+            paths = [folder / f"{first + i:06d}.json" for i in range(len(chosen))]
+            keys = [_fingerprint(model, case, shown.get(case.id, "")) for case in chosen]
+            kept = [
+                _read(path, case, key) for path, case, key in zip(paths, chosen, keys, strict=True)
+            ]
+            if any(one is None for one in kept):
+                fresh = _ask(model, chosen, evidence, shown, literature)
+                for path, one, key in zip(paths, fresh, keys, strict=True):
+                    _write(path, one, key)
+                kept = list(fresh)
+            done += [one for one in kept if one is not None]
+            bar.update(len(chosen))
+    return done
+
+
+def _ask(
+    model: VisionModel,
+    cases: Sequence[Case],
+    evidence: Mapping[str, Evidence],
+    shown: Mapping[str, str],
+    literature: Literature,
+) -> list[Answered]:
+    all_enquiries = []
+    for case in cases:
+        other = shown.get(case.id)
+        all_enquiries.append(
+            controls.enquiries(
+                case,
+                evidence[case.id],
+                evidence[other].micrograph if other else None,
                 literature=literature,
-                probe_keys=PARENTS,
+                probe_keys=model.probe_keys,
                 passage_budget=model.passage_budget,
-                measurements=measurements,
-                want_text=False,
-                want_blank=True,
             )
-            measurements = enquiry.measurements
-            enquiries.append(enquiry)
-        for level, reply in zip(levels, model.reply(enquiries), strict=True):
-            asked = [[*reply.probes.values(), reply.verdict]]
-            assert reply.blank_probes is not None
-            assert reply.blank_verdict is not None
-            asked.append([*reply.blank_probes.values(), reply.blank_verdict])
-            masses = [[probe.probability for probe in row] for row in asked]
-            if any(mass is None for row in masses for mass in row):
-                raise BadInput("The model tells no probabilities", where=reference)
-            raw[level].append(masses)  # type: ignore[arg-type]  # none is None
-        if index % 20 == 19:
-            log(f"asked {index + 1} of {number}")
-    answers = {}
-    for level in levels:
-        said = np.array(raw[level])  # (N, picture or blank, probes and verdict)
-        answers[level] = Answers(said[:, 0, :-1], said[:, 0, -1], said[:, 1, -1], said[:, 1, :-1])
-    truth = Truth(np.array(labels), np.array(defects), PARENTS)
-    return {"model": reference, **tables.held_out(answers, truth, calibration)}
+        )
+    concluded: dict[tuple[str, str], Said] = {}
+    said: list[dict[Slot, Said]] = [{} for _ in cases]
+    for condition in CONDITIONS:
+        for level in dict.fromkeys(level for case in cases for level in case.levels):
+            slot: Slot = (condition, level)
+            rows = [i for i, of in enumerate(all_enquiries) if slot in of]
+            new = {
+                controls.same(e): (e, cases[i].told is None)
+                for i in rows
+                if controls.same(e := all_enquiries[i][slot]) not in concluded
+            }
+            replies = model.reply([enquiry for enquiry, _ in new.values()]) if new else []
+            for (key, (enquiry, ours)), reply in zip(new.items(), replies, strict=True):
+                concluded[key] = _conclude(model, enquiry, reply, ours)
+            for i in rows:
+                said[i][slot] = concluded[controls.same(all_enquiries[i][slot])]
+    alone: list[Said | None] = [None] * len(cases)
+    if model.identity.host is None:
+        for i, case in enumerate(cases):
+            enquiry = all_enquiries[i]["full", controls.deepest(case.levels)]
+            (reply,) = model.reply([enquiry])
+            alone[i] = _conclude(model, enquiry, reply, case.told is None)
+    return [Answered(*parts) for parts in zip(cases, said, alone, strict=True)]
+
+
+def _conclude(model: VisionModel, enquiry: Enquiry, reply: Reply, ours: bool) -> Said:
+    """`ours`: the product's own prompts; for the words of a conversation nothing is calibrated."""
+    record: Interpretation = interpreter.conclude(
+        enquiry, reply, calibration=model.calibration if ours else None
+    )
+    verdict, threshold = record.model_verdict, record.verdict.threshold
+    p = verdict.probability
+    decided = verdict.calibrated and p is not None
+    if decided and threshold is not None and p is not None:
+        decided = max(p, 1 - p) >= threshold
+    return Said(
+        probability=p,
+        calibrated=verdict.calibrated,
+        decided=decided,
+        decision=record.verdict.decision,
+        probes={finding.feature: finding.probability for finding in record.findings},
+        present=tuple(f.feature for f in record.findings if f.present),
+        description=record.description,
+        answer=record.answer,
+        raw_description=reply.description,
+        raw_answer=reply.answer,
+        prompt=f"{enquiry.prefix}\n{enquiry.verdict_text}",
+        passages=record.passages,
+    )
+
+
+def _fingerprint(model: VisionModel, case: Case, other: str) -> str:
+    """All that decides what the model says of a case, and what is concluded from it."""
+    identity = model.identity
+    words = {
+        "version": _VERSION,
+        "model": identity.sha256 or identity.reference,
+        "calibration": model.calibration.sha256 if model.calibration else None,
+        "batch": model.batch_policy,
+        "templates": TEMPLATES_SHA256,
+        "preparation": interpreter.PREPARATION_VERSION,
+        "measuring": MEASURING_VERSION,
+        "case": case.to_json(),
+        "shuffled with": other,
+    }
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
+
+
+def _write(path: Path, answered: Answered, key: str) -> None:
+    data = {
+        "key": key,
+        "said": {"/".join(slot): said.to_json() for slot, said in answered.said.items()},
+        "alone": answered.alone.to_json() if answered.alone else None,
+    }
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(data, ensure_ascii=False) + "\n", "utf-8")
+    temporary.replace(path)
+
+
+def _read(path: Path, case: Case, key: str) -> Answered | None:
+    """What is kept of this very case, or None where it is not there, torn, or of another asking."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["key"] != key:
+            return None
+        said = {_slot(name): Said.from_json(each) for name, each in data["said"].items()}
+        alone = Said.from_json(data["alone"]) if data["alone"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Answered(case, said, alone)
+
+
+def _slot(name: str) -> Slot:
+    condition, _, level = name.partition("/")
+    known: dict[str, controls.Condition] = {c: c for c in CONDITIONS}
+    levels: dict[str, ContextLevel] = {"none": "none", "basic": "basic", "moderate": "moderate"}
+    return known[condition], levels.get(level, "high")

@@ -5,7 +5,7 @@ Knows arrays only: no model, no micrograph.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,23 +47,153 @@ def risk_bound(errors: int, of: int, confidence: float = 0.95) -> float:
 
 
 def bootstrap(
-    score: Callable[[Array], float], count: int, *, repeats: int = 1000, seed: int = 0
+    score: Callable[[Array], float],
+    count: int,
+    *,
+    repeats: int = 1000,
+    seed: int = 0,
+    groups: Array | None = None,
 ) -> Figure:
-    """`score` of all rows, with the percentiles of resampled rows (Efron 1979)."""
+    """`score` of all rows, with the percentiles of resampled rows (Efron 1979).
+
+    With `groups` (count,), whole groups are drawn: rows of one paper or one family of the
+    generator are no independent witnesses.
+    """
     rng = np.random.default_rng(seed)
-    drawn = np.array([score(rng.integers(0, count, count)) for _ in range(repeats)])
+    if count == 0:
+        return Figure(float("nan"), float("nan"), float("nan"))
+    if groups is None:
+        draws: Iterable[Array] = (rng.integers(0, count, count) for _ in range(repeats))
+    else:
+        of_group = [np.flatnonzero(groups == name) for name in np.unique(groups)]
+        draws = (
+            np.concatenate([of_group[i] for i in rng.integers(0, len(of_group), len(of_group))])
+            for _ in range(repeats)
+        )
+    drawn = np.array([score(rows) for rows in draws])
+    value = score(np.arange(count))
+    if not np.isfinite(drawn).any():
+        return Figure(value, float("nan"), float("nan"))
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
-    return Figure(score(np.arange(count)), float(low), float(high))
+    return Figure(value, float(low), float(high))
+
+
+def mean(values: Array, groups: Array, *, repeats: int = 2000, seed: int = 0) -> Figure:
+    """The mean of `values` (N,), whole groups drawn. The same draws for every equal `groups`."""
+    if not len(values):
+        return Figure(float("nan"), float("nan"), float("nan"))
+    _, index = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(index, weights=values), np.bincount(index)
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, len(sums), (repeats, len(sums)))
+    drawn = sums[chosen].sum(1) / counts[chosen].sum(1)
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Figure(float(np.mean(values)), float(low), float(high))
+
+
+def brier(probability: Array, truth: Array) -> float:
+    """The mean squared distance of probability and truth (Brier 1950)."""
+    return float(np.mean((probability - truth) ** 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Answers whose probability lies in one bin: how many, their mean, and how many were true."""
+
+    count: int
+    mean: float
+    share: Figure
+
+    def to_json(self) -> dict[str, Any]:
+        return {"count": self.count, "mean": round(self.mean, 4), "share": self.share.to_json()}
+
+
+def reliability(probability: Array, truth: Array, bins: int = 10) -> list[Bin]:
+    """Bins of equal width that hold anything, in order: said against seen."""
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    made = []
+    for b in range(bins):
+        inside = index == b
+        if inside.any():
+            of = int(inside.sum())
+            made.append(
+                Bin(of, float(probability[inside].mean()), share(int(truth[inside].sum()), of))
+            )
+    return made
+
+
+def risk_coverage(confidence: Array, wrong: Array) -> tuple[Array, Array]:
+    """Coverages and the risk among that many surest answers (El-Yaniv and Wiener 2010).
+
+    Answers of equal confidence share their errors, so that their order decides nothing.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    sorted_, errors = confidence[order], wrong[order].astype(float)
+    _, tie = np.unique(-sorted_, return_inverse=True)
+    errors = (np.bincount(tie, weights=errors) / np.bincount(tie))[tie]
+    number = np.arange(1, len(errors) + 1)
+    return number / len(errors), np.cumsum(errors) / number
+
+
+def aurc(confidence: Array, wrong: Array) -> float:
+    """The area under the risk-coverage curve: the mean risk over all coverages."""
+    return float(risk_coverage(confidence, wrong)[1].mean()) if len(wrong) else float("nan")
+
+
+def predictive_values(
+    sensitivity: Figure, specificity: Figure, prevalence: float
+) -> tuple[Figure, Figure]:
+    """What a "defect" and a "no defect" are worth where `prevalence` of what comes is a defect.
+
+    By Bayes. The bounds join the bounds of both shares, worst with worst and best with best: wider
+    than 95 %, never narrower.
+    """
+
+    def positive(se: float, sp: float) -> float:
+        said = se * prevalence + (1 - sp) * (1 - prevalence)
+        return se * prevalence / said if said > 0 else float("nan")
+
+    def negative(se: float, sp: float) -> float:
+        said = sp * (1 - prevalence) + (1 - se) * prevalence
+        return sp * (1 - prevalence) / said if said > 0 else float("nan")
+
+    worst, best = (sensitivity.low, specificity.low), (sensitivity.high, specificity.high)
+    here = (sensitivity.value, specificity.value)
+    return (
+        Figure(positive(*here), positive(*worst), positive(*best)),
+        Figure(negative(*here), negative(*worst), negative(*best)),
+    )
+
+
+def kappa(first: Array, second: Array, *, ordinal: bool = False) -> float:
+    """Cohen's kappa of two raters (1960); with squared weights (1968) where grades are in order.
+
+    Not a number where chance alone would agree always. Grades are whole numbers.
+    """
+    grades = np.arange(min(first.min(), second.min()), max(first.max(), second.max()) + 1)
+    count = len(grades)
+    seen = np.zeros((count, count))
+    np.add.at(seen, (first - grades[0], second - grades[0]), 1)
+    chance = np.outer(seen.sum(1), seen.sum(0)) / seen.sum()
+    apart = np.subtract.outer(grades, grades).astype(float)
+    weight = apart**2 if ordinal else (apart != 0).astype(float)
+    by_chance = float((weight * chance).sum())
+    return 1 - float((weight * seen).sum()) / by_chance if by_chance > 0 else float("nan")
 
 
 def average_precision(scores: Array, truth: Array) -> float:
-    """Area under the precision-recall steps; not a number where nothing is positive."""
+    """Area under the precision-recall steps; not a number where nothing is positive.
+
+    Answers of equal score are one step, so that their order decides nothing.
+    """
     if not truth.any():
         return float("nan")
     order = np.argsort(-scores, kind="stable")
-    hits = truth[order].astype(bool)
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].mean())
+    sorted_, hits = scores[order], truth[order].astype(bool)
+    last = np.flatnonzero(np.append(np.diff(sorted_) != 0, True))
+    found = np.cumsum(hits)[last]
+    gained = np.diff(found, prepend=0) / hits.sum()
+    return float((gained * found / (last + 1)).sum())
 
 
 def f1(said: Array, truth: Array) -> float:

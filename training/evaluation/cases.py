@@ -1,0 +1,147 @@
+"""A case: one picture, one question, what is known of the sample, and what is true.
+
+Synthetic micrographs and the pairs of a conversations file become the same thing here, so that
+one evaluation serves both. Knows no model and no grade.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from glassllava import features
+from glassllava.conversation import Conversation, read_conversations
+from glassllava.errors import BadInput
+from glassllava.sample import LEVELS, ContextLevel, Sample
+from training.evaluation import stated
+
+Kind = Literal["simple", "complex"]
+Truth = Literal["defect", "no_defect", "depends"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question about one picture, asked at `levels`.
+
+    `group` is the paper, or the generator's family: what the bootstrap draws. `present` are the
+    parents that are there, None where nobody said; `truth` likewise. `told` is None where the
+    product writes the prompt; else the words of a conversation that tell all the context there is
+    (the question itself where they are one). `writer` is who wrote the reference.
+    """
+
+    id: str
+    group: str
+    image: Path
+    sample: Sample
+    question: str
+    kind: Kind
+    reference: str
+    present: tuple[str, ...] | None
+    truth: Truth | None
+    levels: tuple[ContextLevel, ...] = LEVELS
+    told: str | None = None
+    writer: str = ""
+
+    @property
+    def defect(self) -> bool | None:
+        return {"defect": True, "no_defect": False}.get(self.truth or "")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"image": str(self.image), "sample": self.sample.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Case:
+        present = data["present"]
+        return cls(
+            **{
+                **data,
+                "image": Path(data["image"]),
+                "sample": Sample.from_mapping(data["sample"]),
+                "present": None if present is None else tuple(present),
+                "levels": tuple(data["levels"]),
+            }
+        )
+
+
+def without_expected(case: Case) -> Case:
+    """The same case, of whose sample nobody said what is intended."""
+    return replace(case, sample=replace(case.sample, expected=()))
+
+
+def conversation_cases(path: Path, images: Path, split: str = "test") -> list[Case]:
+    """A case for every question of `split` in a conversations file.
+
+    All context stands in the question's own words, as the pair was written: the product adds no
+    measurement and no passage, and the pair is asked at its own level.
+
+    Raises
+    ------
+    BadInput : for a file that is none, without a record of `split`, or a picture that is not
+        within `images`.
+    """
+    records = list(read_conversations(path))
+    chosen = [record for record in records if record.split == split]
+    if not chosen:
+        there = sorted({record.split for record in records})
+        raise BadInput(
+            f"The file holds no conversation of split '{split}'",
+            where=path,
+            remedy=f"It holds: {', '.join(there) or 'none at all'}. Name one with --split.",
+        )
+    cases = [case for record in chosen for case in _of_record(record, path, images)]
+    _refuse_twins(cases, path)
+    return cases
+
+
+def _of_record(record: Conversation, path: Path, images: Path) -> Iterable[Case]:
+    inside = PurePosixPath(record.image)
+    if not record.image or inside.is_absolute() or ".." in inside.parts:
+        raise BadInput(
+            f"The picture '{record.image}' is not one within the folder of images",
+            where=f"{path} {record.id}",
+        )
+    for number, turn in enumerate(record.turns):
+        *context, question = [line for line in turn.question.splitlines() if line.strip()] or [""]
+        # As exports write them: the context in lines of its own, then the question. Of one line,
+        # the question itself tells what there is to tell.
+        if not context and record.context_level != "none":
+            context = [question]
+        said = stated.verdict(turn.answer, turn.question)
+        truth: Truth | None = "depends" if said == "depends" else None
+        if record.defect is not None:
+            truth = "defect" if record.defect else "no_defect"
+        yield Case(
+            id=record.id if len(record.turns) == 1 else f"{record.id}#{number + 1}",
+            group=record.paper or record.id,
+            image=images / inside,
+            sample=Sample(),
+            question=question,
+            kind=record.question_type,
+            reference=turn.answer,
+            present=tuple(dict.fromkeys(map(features.parent_of, record.features))) or None,
+            truth=truth,
+            levels=(record.context_level,),
+            told="\n".join(context),
+            writer=record.answer_source,
+        )
+
+
+def _refuse_twins(cases: list[Case], path: Path) -> None:
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise BadInput(f"Two conversations have the id '{case.id}'", where=path)
+        seen.add(case.id)
+
+
+def write_case(path: Path, case: Case) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(case.to_json(), ensure_ascii=False) + "\n", "utf-8")
+    temporary.replace(path)
+
+
+def read_case(path: Path) -> Case:
+    return Case.from_json(json.loads(path.read_text("utf-8")))

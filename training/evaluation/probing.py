@@ -1,0 +1,70 @@
+"""The probes as detectors of features: average precision and F1, with the trivial answers beside.
+
+By the probabilities and the shipped thresholds, not by the text. Cases of which nobody said what
+is on them are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from glassllava.features import PARENTS
+from training.evaluation import scores
+from training.evaluation.grading import Row
+from training.evaluation.verdicts import finite
+
+Array = np.ndarray[Any, Any]
+_REPEATS = 300
+
+
+def figures(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Of one condition at one level; None where no probability or no truth is known."""
+    known = [
+        row
+        for row in rows
+        if row.case.present is not None and all(v is not None for v in row.said.probes.values())
+    ]
+    keys = [key for key in PARENTS if known and key in known[0].said.probes]
+    if not keys:
+        return None
+    labels = np.array([[key in (row.case.present or ()) for key in keys] for row in known])
+    said = np.array([[key in row.said.present for key in keys] for row in known])
+    p = np.array([[row.said.probes[key] for key in keys] for row in known], float)
+    groups = np.array([row.case.group for row in known])
+
+    def f1(rows_: Array) -> float:
+        return macro(scores.f1, said[rows_], labels[rows_])
+
+    def precision(rows_: Array) -> float:
+        return macro(scores.average_precision, p[rows_], labels[rows_])
+
+    everything = np.ones_like(said)
+    return {
+        "cases": len(known),
+        "macro_f1": finite(scores.bootstrap(f1, len(known), repeats=_REPEATS, groups=groups)),
+        "macro_ap": finite(
+            scores.bootstrap(precision, len(known), repeats=_REPEATS, groups=groups)
+        ),
+        "macro_f1_of_saying_everything": round(macro(scores.f1, everything, labels), 4),
+        "features": {
+            key: {
+                "positives": int(labels[:, j].sum()),
+                "ap": _or_none(scores.average_precision(p[:, j], labels[:, j])),
+                "f1": _or_none(scores.f1(said[:, j], labels[:, j])),
+            }
+            for j, key in enumerate(keys)
+        },
+    }
+
+
+def macro(score: Callable[[Array, Array], float], said: Array, labels: Array) -> float:
+    """The mean over the columns that have a score; not a number where none has."""
+    each = np.array([score(said[:, j], labels[:, j]) for j in range(labels.shape[1])])
+    return float(each[np.isfinite(each)].mean()) if np.isfinite(each).any() else float("nan")
+
+
+def _or_none(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
