@@ -84,9 +84,22 @@ def open_model(
         from glassllava.model.endpoint import open_endpoint
 
         return open_endpoint(reference)
+    return open_checkpoint(folder_of(reference, allow_network=allow_network), reference)
+
+
+def folder_of(reference: str, *, allow_network: bool = False) -> Path:
+    """The folder of a checkpoint that is named by any reference but a server's.
+
+    Raises
+    ------
+    ModelUnavailable : where the hub is not allowed or does not give it.
+    BadInput : for a reference that has no folder.
+    """
+    if reference == "scripted" or reference.startswith("endpoint:"):
+        raise BadInput("Only a checkpoint has a folder", where=reference)
     if reference.startswith("hf:"):
-        return open_checkpoint(_from_hub(reference, allow_network), reference)
-    return open_checkpoint(EMBEDDED if reference == "embedded" else Path(reference), reference)
+        return _from_hub(reference, allow_network)
+    return EMBEDDED if reference == "embedded" else Path(reference)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -193,20 +206,47 @@ def open_checkpoint(folder: Path, reference: str) -> VisionModel:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
+
+        from glassllava.model.llava import LlavaBackend
+        from glassllava.model.processing import open_processor
+    except ImportError as error:
+        raise _missing(error) from error
+    small = _bytes(folder) < 2 * _BEYOND
+    dtype = torch.float32 if small and not torch.cuda.is_available() else torch.bfloat16
+    model = load_weights(folder, dtype)
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    return LlavaBackend(
+        model,
+        open_processor(folder, model.config),
+        identity=identify(checkpoint, reference),
+        probe_keys=checkpoint.probe_keys,
+        passage_characters=checkpoint.passage_characters,
+        longest_text=int(checkpoint.card.get("longest_text", 192)),
+        calibration=read_calibration(folder),
+    )
+
+
+def load_weights(folder: Path, dtype: Any) -> Any:
+    """The LLaVA model of a folder that `read_checkpoint` found nothing against, on the processor.
+
+    Parameters
+    ----------
+    dtype : torch's, of the loaded weights.
+
+    Raises
+    ------
+    ModelUnavailable : where weights are damaged, missing or of another shape.
+    MissingPart : where torch and transformers are not installed.
+    """
+    try:
         from safetensors import SafetensorError
         from transformers import LlavaForConditionalGeneration, logging
 
         from glassllava.model import tower
-        from glassllava.model.llava import LlavaBackend
-        from glassllava.model.processing import open_processor
     except ImportError as error:
-        raise MissingPart(
-            f"The model needs {error.name}, which is not installed",
-            remedy="Install it with `pip install glassview[model]`.",
-        ) from error
+        raise _missing(error) from error
     tower.register()
-    small = _bytes(folder) < 2 * _BEYOND
-    dtype = torch.float32 if small and not torch.cuda.is_available() else torch.bfloat16
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         loaded: Any = LlavaForConditionalGeneration.from_pretrained(
@@ -231,16 +271,13 @@ def open_checkpoint(folder: Path, reference: str) -> VisionModel:
             where=folder,
             remedy="The files are damaged or belong to another architecture: fetch them again.",
         )
-    if torch.cuda.is_available():
-        model = model.to("cuda")
-    return LlavaBackend(
-        model,
-        open_processor(folder, model.config),
-        identity=identify(checkpoint, reference),
-        probe_keys=checkpoint.probe_keys,
-        passage_characters=checkpoint.passage_characters,
-        longest_text=int(checkpoint.card.get("longest_text", 192)),
-        calibration=read_calibration(folder),
+    return model
+
+
+def _missing(error: ImportError) -> MissingPart:
+    return MissingPart(
+        f"The model needs {error.name}, which is not installed",
+        remedy="Install it with `pip install glassview[model]`.",
     )
 
 

@@ -1,1 +1,1 @@
-"""Fine-tuning a LLaVA checkpoint on conversations: records to tokens to packed rows for the loop."""
+"""Fine-tuning a LLaVA checkpoint on conversations: records, tokens, packed rows, a source."""

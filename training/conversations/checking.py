@@ -23,6 +23,7 @@ from training.conversations.vision import BLANK, pixels
 from training.ranks import Ranks
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
+_BEYOND = 8  # tokens that an answer may go on after the longest reference
 _WORDS = re.compile(r"[^\W_]+(?:[.,]\d+)?")
 
 
@@ -41,7 +42,7 @@ class Checker:
 
     Parameters
     ----------
-    longest : tokens of a generated answer.
+    longest : tokens of a generated answer, at most; it ends a little after the longest reference.
     together : questions that are asked at once.
     """
 
@@ -54,14 +55,16 @@ class Checker:
         ranks: Ranks,
         *,
         most: int = 128,
-        longest: int = 64,
+        longest: int = 192,
         together: int = 16,
         bf16: bool = False,
     ) -> None:
         chosen = spread(questions, most)
         self._mine, self.asked = chosen[ranks.rank :: ranks.world], len(chosen)
         self._tokeniser, self._processor, self._pictures = tokeniser, processor, pictures
-        self._ranks, self._longest, self._together = ranks, longest, together
+        self._ranks, self._together = ranks, together
+        references = [tokeniser.length(q.answer) for q in chosen]
+        self._longest = min(longest, max(references, default=0) + _BEYOND)
         self._bf16 = bf16
 
     def __call__(self, model: Any) -> Mapping[str, float]:

@@ -28,7 +28,7 @@ Check = Callable[[Any], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What one forward pass takes. `places` are in the flattened rows; their next tokens targets."""
+    """What one forward pass takes. `places` count in the flattened rows; `targets` follow them."""
 
     members: tuple[int, ...]  # conversations, in the order of their pictures in the rows
     ids: Tensor  # (B, L)

@@ -110,13 +110,16 @@ class Tokeniser:
     def text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
+    def length(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
     def _finished(self, ids: list[int], kinds: list[int], where: str, name: str) -> Example:
         at = ids.index(self.image) if self.image in ids else 0
         ids = self._with_cells(ids, where)
         kinds = kinds[:at] + [GIVEN] * (self.cells - 1) + kinds[at:]
         if len(ids) > self.longest:
             raise BadInput(
-                f"The conversation has {len(ids)} tokens, its answers among them; the context holds "
+                f"The conversation has {len(ids)} tokens with its answers; the context holds "
                 f"{self.longest}",
                 where=where,
                 remedy="Shorten its context or answers, or split its turns.",
@@ -200,7 +203,7 @@ def _message(role: str, text: str, picture: bool = False) -> dict[str, Any]:
 def verdict_word(answer: str, defect: bool | None) -> str:
     """The yes, no, true or false that a true/false answer begins with; empty for another answer.
 
-    An answer is one if it is nothing but the word, or the conversation is of a known defect or none.
+    An answer is one if it is the word alone, or if the conversation is of a defect or of none.
     """
     found = _VERDICT.match(answer.strip())
     alone = found is not None and answer.strip().strip(".") == found[0]

@@ -103,6 +103,9 @@ class Lessons:
     def names(self, batch: Batch) -> Sequence[str]:
         return [f"seed {self.split.records[row]['seed']}" for row in batch.rows]
 
+    def apart(self, batch: Batch) -> Sequence[Batch]:
+        return [batch]  # a tree is not taken out of a batch again
+
     def check(self, model: Any) -> Mapping[str, float]:
         """mAP of the probes, and the verdict with the picture and without."""
         records = self.validation.records[:_CHECKED]

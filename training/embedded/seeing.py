@@ -76,6 +76,9 @@ class Micrographs:
     def names(self, batch: Rows) -> Sequence[str]:
         return [f"seed {self.split.records[row]['seed']}" for row in batch]
 
+    def apart(self, batch: Rows) -> Sequence[Rows]:
+        return [batch[i : i + 1] for i in range(len(batch))]
+
     def check(self, model: Tower) -> Mapping[str, float]:
         return {"map": mean_average_precision(scores_of(model, self.validation), self.checked)}
 

@@ -128,5 +128,5 @@ def test_processor_and_model_must_count_alike(processor: Any) -> None:
     check_agreement(processor, model, 4)
     processor = tiny.make_processor()
     processor.num_additional_image_tokens = 0
-    with pytest.raises(ModelUnavailable, match="counts 3 image tokens .* sees 4"):
+    with pytest.raises(ModelUnavailable, match=r"counts 3 image tokens .* sees 4"):
         check_agreement(processor, model, 4)
