@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ FIGURES = "figures.jsonl"
 Kind = Literal["sem", "other", "unsure"]
 _KINDS = ("sem", "other", "unsure")
 _SAMPLE_KEYS = frozenset(field.name for field in fields(Sample)) - {"expected"}
+_SPLIT = re.compile(r"[a-z][a-z_-]{0,39}")  # names a file
 _LARGEST_FILE = 1 << 30
 _LONGEST_TEXT = 20_000  # characters of one caption or paragraph
 _MOST_PARAGRAPHS = 200
@@ -106,7 +108,7 @@ class Figure:
                 kind=_one_of(data.get("kind", "unsure"), _KINDS, "kind"),
                 kind_score=_score(data.get("kind_score", 0.0)),
                 pixels=_pixels(data.get("pixels", [0, 0])),
-                split=_text(data, "split") or "train",
+                split=_split(data.get("split", "train")),
                 sample=_sample(data.get("sample", {})),
             )
         except ValueError as error:
@@ -169,6 +171,7 @@ def _text(data: Mapping[str, Any], name: str, *, needed: bool = False) -> str:
     value = data.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise ValueError(f"'{name}' is no text of at most {_LONGEST_TEXT} characters")
+    value.encode()  # half a surrogate pair can be written to no file
     if needed and not value:
         raise ValueError(f"'{name}' is missing")
     return value
@@ -196,6 +199,12 @@ def _paragraphs(value: Any) -> tuple[str, ...]:
 def _one_of(value: Any, words: tuple[str, ...], name: str) -> Any:
     if value not in words:
         raise ValueError(f"'{name}' is none of {', '.join(words)}")
+    return value
+
+
+def _split(value: Any) -> str:
+    if not isinstance(value, str) or not _SPLIT.fullmatch(value):
+        raise ValueError("'split' is no word of small letters")
     return value
 
 
