@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "curate": ("training.curation.cli", "papers to training conversations, checked by a person"),
     "train": ("training.cli", "make a model by a recipe"),
+    "convert": (
+        "training.export.cli",
+        "a checkpoint in the original LLaVA layout, or a LoRA, to a folder that opens here",
+    ),
     "evaluate": ("training.evaluation.cli", "how good a model is, with intervals and controls"),
 }
 

@@ -130,13 +130,21 @@ def with_adapter(model: Any, adapter: Path) -> Any:
         ) from error
     # peft passes over what it does not know with a warning: here nothing may be passed over.
     taken = get_peft_model_state_dict(both)
-    for name, tensor in _adapter_weights(adapter):
+    held = _adapter_weights(adapter)
+    for name, tensor in held:
         if name not in taken or not torch.equal(taken[name].to(tensor.dtype), tensor):
             raise ModelUnavailable(
                 f"peft does not take {name} of the adapter",
                 where=adapter,
                 remedy="Its configuration does not belong to its weights.",
             )
+    if lost := sorted(taken.keys() - {name for name, _ in held}):
+        raise ModelUnavailable(
+            f"The adapter lacks {len(lost)} weights that its configuration names, such as "
+            f"{lost[0]}",
+            where=adapter,
+            remedy="It was saved without them, or the file is of another adapter.",
+        )
     return both
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,23 +72,40 @@ def save_folder(
     BadInput : where the folder is not empty.
     ModelUnavailable : where what was written does not read back as what was saved.
     """
-    _refuse_full(folder)
-    part = folder.with_name(f".{folder.name}.part")
-    if part.exists():
-        shutil.rmtree(part)  # of a save that was cut short
-    part.mkdir(parents=True)
-    try:
+    with staged(folder) as part:
         write_model(part, model, processor, dtype=dtype, state=state, shard=shard)
         for name, text in (beside or {}).items():
             (part / name).write_text(text, "utf-8")
         saved = finish(part, about, model=model if state is None else None)
+    return replace(saved, folder=folder)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` that takes its place at the end, or leaves nothing behind.
+
+    Raises
+    ------
+    BadInput : where something is in `folder` already: a checkpoint is never written over.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(
+            "The folder is there already and is not empty",
+            where=folder,
+            remedy="Name another one: a checkpoint is never written over.",
+        )
+    part = folder.with_name(f".{folder.name}.part")
+    if part.exists():
+        shutil.rmtree(part)  # of a time that was cut short
+    part.mkdir(parents=True)
+    try:
+        yield part
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return Saved(folder, saved.files, saved.parameters, saved.size, saved.logits_apart)
 
 
 def write_model(
@@ -178,15 +196,6 @@ def write_manifest(folder: Path) -> dict[str, str]:
     manifest.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
     manifest.chmod(0o644)
     return rows
-
-
-def _refuse_full(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(
-            "The folder is there already and is not empty",
-            where=folder,
-            remedy="Name another one: a checkpoint is never written over.",
-        )
 
 
 def _loaded(folder: Path) -> Any:
