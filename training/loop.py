@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from glassllava.errors import BadInput
+from training import sharding
 from training.checkpoint import Keeper, Progress
 from training.journal import Journal
 from training.ranks import Ranks
@@ -29,7 +30,9 @@ class Source(Protocol[B]):
     """What a stage learns from; `B` is a batch that one forward pass takes."""
 
     kinds: tuple[str, ...]  # what the losses are of, in the order of a stage's weights
-    steps_an_epoch: int
+
+    @property
+    def steps_an_epoch(self) -> float: ...
 
     def batches(self, step: int, rank: int, world: int) -> Sequence[B]:
         """This process's batches of a step: as many on every process, from (seed, step) alone."""
@@ -51,6 +54,10 @@ class Source(Protocol[B]):
         """Which samples the batch holds: for errors."""
         ...
 
+    def apart(self, batch: B) -> Sequence[B]:
+        """The same samples in batches as small as may be, to find a broken one among them."""
+        ...
+
     def check(self, model: Any) -> Mapping[str, float]:
         """What is watched, on the validation split."""
         ...
@@ -70,12 +77,13 @@ def run_stage(
     """
     optimiser = make_optimiser(model, stage)
     steps = stage.steps_of(source.steps_an_epoch)
-    check_every = stage.check_every or source.steps_an_epoch
+    check_every = stage.check_every or max(1, round(source.steps_an_epoch))
     keep_every = stage.keep_every or check_every
+    ranks.ready(model)
     progress = keeper.resume(model, optimiser)
     if not progress.curve:
         # What the stage starts from is a state like any other: it may stay the best.
-        _check(model, stage, source, keeper, journal, progress)
+        _check(model, stage, source, ranks, keeper, journal, progress)
     model.train()
     while progress.step < steps and not progress.stopped:
         set_rates(optimiser, stage, progress.step, steps)
@@ -83,7 +91,7 @@ def run_stage(
         progress.step += 1
         journal.step(progress.step, steps, losses, norm, tokens)
         if progress.step % check_every == 0 or progress.step == steps:
-            _check(model, stage, source, keeper, journal, progress)
+            _check(model, stage, source, ranks, keeper, journal, progress)
         if progress.step % keep_every == 0 or progress.step == steps or progress.stopped:
             keeper.save(model, optimiser, progress)
     keeper.finish()
@@ -97,28 +105,32 @@ def take_step(
     model: Any, stage: Stage, source: Source[Any], ranks: Ranks, optimiser: Any, step: int
 ) -> tuple[dict[str, float], float, int]:
     """One step over the batches of all processes: mean losses by kind, gradient norm, tokens."""
-    batches = source.batches(step, ranks.rank, ranks.world)
+    with ranks.together():
+        batches = source.batches(step, ranks.rank, ranks.world)
     counts = ranks.total(torch.stack([source.supervised(b).float() for b in batches]).sum(0))
     # Every supervised thing weighs alike, in whichever batch of whichever process it lies; the
     # gradients of the processes are averaged, hence the factor of their number.
     weights = torch.tensor(stage.weights) / counts.clamp(min=1)
-    summed, broken = torch.zeros(len(source.kinds)), list[str]()
+    summed, broken = torch.zeros(len(source.kinds)), list[Any]()
     for number, batch in enumerate(batches):
-        ranks.last_of_step(model, number == len(batches) - 1)
+        sharding.last_of_step(model, number == len(batches) - 1)
         with ranks.precision(stage.bf16):
-            losses = source.losses(model, batch)
+            losses = sharding.through(model, source.losses, batch)
         (losses * weights.to(losses.device)).sum().mul(ranks.world).backward()  # type: ignore[no-untyped-call]
         lost = losses.detach().float().cpu()
         summed += lost
         if not bool(torch.isfinite(lost).all()):
-            broken += source.names(batch)
+            broken.append(batch)
     mean = ranks.total(summed) / counts.clamp(min=1)
-    norm = float(nn.utils.clip_grad_norm_(trained(model), stage.clip))
+    ranks.share_gradients(model)
+    norm = ranks.clip(trained(model), stage.clip)
     if not (bool(torch.isfinite(mean).all()) and math.isfinite(norm)):
         optimiser.zero_grad(set_to_none=True)
+        named = _broken(model, stage, source, ranks, broken or batches)
         raise BadInput(
-            f"The loss is not a number at step {step + 1} of stage '{stage.name}'",
-            where=", ".join(broken[:8]) or "another process's samples",
+            f"The {'loss' if any(ranks.gather(bool(broken))) else 'gradient'} is not a number at "
+            f"step {step + 1} of stage '{stage.name}'",
+            where=", ".join([name for names in ranks.gather(named) for name in names][:8]),
             remedy="Look at these samples; the last good state is kept, and the same command goes "
             "on from it.",
         )
@@ -126,6 +138,25 @@ def take_step(
     optimiser.zero_grad(set_to_none=True)
     tokens = int(ranks.total(torch.tensor(float(sum(map(source.tokens, batches))))))
     return dict(zip(source.kinds, mean.tolist(), strict=True)), norm, tokens
+
+
+@torch.no_grad()
+def _broken(
+    model: Any, stage: Stage, source: Source[Any], ranks: Ranks, batches: Sequence[Any]
+) -> list[str]:
+    """The samples whose loss is not a number, each looked at by itself; all where none is.
+
+    A model that is spread over processes needs all of them for a look: there all are named.
+    """
+    if not sharding.is_sharded(model):
+        found = []
+        for part in (part for batch in batches for part in source.apart(batch)):
+            with ranks.precision(stage.bf16):
+                if not bool(torch.isfinite(source.losses(model, part)).all()):
+                    found += source.names(part)
+        if found:
+            return found
+    return [name for batch in batches for name in source.names(batch)]
 
 
 def make_optimiser(model: Any, stage: Stage) -> torch.optim.AdamW:
@@ -190,12 +221,16 @@ def _check(
     model: Any,
     stage: Stage,
     source: Source[Any],
+    ranks: Ranks,
     keeper: Keeper,
     journal: Journal,
     progress: Progress,
 ) -> None:
     """Look at the validation split; keep the best state, stop where patience ends."""
-    seen = dict(source.check(model))
+    # Every process looks with the whole model; what the first one saw decides for all.
+    with ranks.together(), sharding.whole(model):
+        seen = dict(source.check(model))
+    seen = ranks.agree(seen)
     model.train()
     progress.curve.append({"step": progress.step, **seen})
     journal.check(progress.step, seen)
