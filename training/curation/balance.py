@@ -1,4 +1,4 @@
-"""True and false in equal numbers, for every feature of every split: what is over stands aside.
+"""True and false in equal numbers, for every feature of every split; what is over stands aside.
 
 A model that never looks must be right in half the cases. Claims come in pairs of a true and a false
 one, so that little is lost; what a person rejected or turned round makes the difference that is
@@ -44,7 +44,9 @@ def is_true(written: Written) -> bool:
 
 
 def balance(pairs: Sequence[Written], splits: Mapping[str, str]) -> Balanced:
-    """As many true as false ones of each kind, split and feature; `splits` is by figure.
+    """As many true as false claims of each split and feature; of each split, as many yes as no.
+
+    `splits` is by figure.
 
     Checked pairs stay before unchecked ones, whole claims before halves; beyond that a hash
     decides, so that the same pairs always give the same choice.
@@ -52,7 +54,9 @@ def balance(pairs: Sequence[Written], splits: Mapping[str, str]) -> Balanced:
     groups: dict[tuple[str, str, str], list[Written]] = defaultdict(list)
     for one in pairs:
         if one.pair.kind in ("claim", "verdict"):
-            key = (splits[one.figure], one.pair.kind, one.standing.features[0])
+            # A claim names its feature, so each feature must be even; a verdict names none.
+            feature = one.standing.features[0] if one.pair.kind == "claim" else "(any)"
+            key = (splits[one.figure], one.pair.kind, feature)
             groups[key].append(one)
     there = {(one.figure, one.pair.name) for one in pairs}
     aside: set[str] = set()
