@@ -81,22 +81,29 @@ def run_stage(
     keep_every = stage.keep_every or check_every
     ranks.ready(model)
     progress = keeper.resume(model, optimiser)
-    if not progress.curve:
-        # What the stage starts from is a state like any other: it may stay the best.
-        _check(model, stage, source, ranks, keeper, journal, progress)
-    model.train()
-    while progress.step < steps and not progress.stopped:
-        set_rates(optimiser, stage, progress.step, steps)
-        losses, norm, tokens = take_step(model, stage, source, ranks, optimiser, progress.step)
-        progress.step += 1
-        journal.step(progress.step, steps, losses, norm, tokens)
-        if progress.step % check_every == 0 or progress.step == steps:
-            _check(model, stage, source, ranks, keeper, journal, progress)
-        if progress.step % keep_every == 0 or progress.step == steps or progress.stopped:
+    journal.begin(progress.step, steps, anew=not progress.curve)
+    try:
+        if not progress.curve:
+            # What the stage starts from is a state like any other: it may stay the best.
+            _check(model, stage, source, ranks, journal, progress)
             keeper.save(model, optimiser, progress)
-    keeper.finish()
+        model.train()
+        while progress.step < steps and not progress.stopped:
+            set_rates(optimiser, stage, progress.step, steps)
+            losses, norm, tokens = take_step(model, stage, source, ranks, optimiser, progress.step)
+            progress.step += 1
+            journal.step(progress.step, steps, losses, norm, rates_of(optimiser), tokens)
+            last = progress.step == steps
+            if progress.step % check_every == 0 or last:
+                _check(model, stage, source, ranks, journal, progress)
+                last = last or progress.stopped
+            if progress.step % keep_every == 0 or last or progress.best_at == progress.step:
+                keeper.save(model, optimiser, progress)
+    finally:
+        keeper.finish()
+        journal.end()
     if stage.watched:
-        keeper.load_best(model)
+        keeper.load_best(model, progress)
     model.eval()
     return progress.curve
 
@@ -183,6 +190,7 @@ def make_optimiser(model: Any, stage: Stage) -> torch.optim.AdamW:
                 "params": parameters,
                 "lr": stage.rates[part],
                 "peak": stage.rates[part],
+                "part": part,
                 "weight_decay": stage.weight_decay if matrix else 0.0,
             }
             for (part, matrix), parameters in groups.items()
@@ -208,6 +216,11 @@ def set_rates(optimiser: torch.optim.Optimizer, stage: Stage, step: int, steps: 
         group["lr"] = group["peak"] * share
 
 
+def rates_of(optimiser: torch.optim.Optimizer) -> dict[str, float]:
+    """The rate of each part, as it is now."""
+    return {group["part"]: group["lr"] for group in optimiser.param_groups}
+
+
 def schedule(step: int, steps: int, warm_up: float, floor: float) -> float:
     """The share of the peak rate at `step`, counted from 0."""
     rising = math.ceil(warm_up * steps)
@@ -222,11 +235,10 @@ def _check(
     stage: Stage,
     source: Source[Any],
     ranks: Ranks,
-    keeper: Keeper,
     journal: Journal,
     progress: Progress,
 ) -> None:
-    """Look at the validation split; keep the best state, stop where patience ends."""
+    """Look at the validation split; note the best state, stop where patience ends."""
     # Every process looks with the whole model; what the first one saw decides for all.
     with ranks.together(), sharding.whole(model):
         seen = dict(source.check(model))
@@ -238,8 +250,7 @@ def _check(
         return
     figure = seen[stage.watched]
     if progress.best is None or figure > progress.best:
-        progress.best, progress.waited = figure, 0
-        keeper.save_best(model)
+        progress.best, progress.best_at, progress.waited = figure, progress.step, 0
         return
     progress.waited += 1
     progress.stopped = stage.patience is not None and progress.waited >= stage.patience

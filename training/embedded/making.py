@@ -78,8 +78,8 @@ def _plans(recipe: TrainingRecipe) -> tuple[DataPlan, FromNothing]:
 
 
 def _keepers(recipe: TrainingRecipe, work: Path, data: str, ranks: Ranks) -> Any:
-    fingerprint = f"{recipe.sha256} {data} {TEMPLATES_SHA256}"
-    return lambda stage: Keeper(work / stage, ranks, fingerprint)
+    identity = {"recipe": recipe.to_json(), "data": data, "prompts": TEMPLATES_SHA256}
+    return lambda stage: Keeper(work / stage, ranks, identity)
 
 
 def describe_checkpoint(recipe: TrainingRecipe, data_fingerprint: str) -> dict[str, Any]:
@@ -128,8 +128,9 @@ def teach_tower(
             if stage.name == "head"
             else seeing.Micrographs(first, validation, **said)
         )
-        journal = Journal(log, stage.name)
-        curves[stage.name] = run_stage(tower, stage, source, ranks, keep(stage.name), journal)
+        keeper = keep(stage.name)
+        journal = Journal(log, stage.name, keeper.folder, ranks)
+        curves[stage.name] = run_stage(tower, stage, source, ranks, keeper, journal)
     frozen, reached = (max(row["map"] for row in curves[name]) for name in ("head", "tower"))
     limited = seeing.scores_of(tower, first, 600)
     saw = {
@@ -187,4 +188,6 @@ def teach_language(
         seed=recipe.seed,
         image_size=plan.image_size,
     )
-    return run_stage(model, stage, source, ranks, keep(stage.name), Journal(log, stage.name))
+    keeper = keep(stage.name)
+    journal = Journal(log, stage.name, keeper.folder, ranks)
+    return run_stage(model, stage, source, ranks, keeper, journal)

@@ -90,7 +90,7 @@ def _run(recipe: TrainingRecipe, work: Path, train: Split | None = None) -> Any:
     train = train or _split(16, 0)
 
     def keep(stage: str) -> Keeper:
-        return Keeper(work / stage, Ranks(), "a test")
+        return Keeper(work / stage, Ranks(), {"of": "a test"})
 
     curve = making.teach_language(
         recipe, model, processor, train, _split(8, 1), keep, Ranks(), lambda _: None
@@ -143,7 +143,7 @@ def test_the_tower_learns_to_see_and_ends_no_worse_than_it_began(tmp_path: Path)
     recipe = replace(recipe, stages=(*stages, recipe.stage("language")))
 
     def keep(stage: str) -> Keeper:
-        return Keeper(tmp_path / stage, Ranks(), "a test")
+        return Keeper(tmp_path / stage, Ranks(), {"of": "a test"})
 
     told: list[str] = []
     tower, saw = making.teach_tower(
