@@ -199,7 +199,7 @@ def _fingerprint(model: VisionModel, case: Case, other: str) -> str:
         "templates": TEMPLATES_SHA256,
         "preparation": interpreter.PREPARATION_VERSION,
         "measuring": MEASURING_VERSION,
-        "case": case.to_json(),
+        "case": case.to_json() | {"image": [case.image.name, case.image.stat().st_size]},
         "shuffled with": other,
     }
     return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()

@@ -138,10 +138,13 @@ def _refuse_twins(cases: list[Case], path: Path) -> None:
 
 
 def write_case(path: Path, case: Case) -> None:
+    """Write a case whose picture stands beside it: the folder may be moved."""
+    data = case.to_json() | {"image": case.image.name}
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(case.to_json(), ensure_ascii=False) + "\n", "utf-8")
+    temporary.write_text(json.dumps(data, ensure_ascii=False) + "\n", "utf-8")
     temporary.replace(path)
 
 
 def read_case(path: Path) -> Case:
-    return Case.from_json(json.loads(path.read_text("utf-8")))
+    case = Case.from_json(json.loads(path.read_text("utf-8")))
+    return replace(case, image=path.parent / case.image)

@@ -52,6 +52,7 @@ def add_commands(commands: Any) -> None:
     evaluate.add_argument("--people", metavar="FILE", help="a sheet of grades that people gave")
     evaluate.add_argument("-o", "--out", default="evaluation", help="folder of the result")
     evaluate.add_argument("--workers", type=int, default=2, help="processes that paint and measure")
+    evaluate.add_argument("--no-plots", action="store_true", help="figures in words alone")
     evaluate.add_argument("--json", action="store_true", help="one JSON document")
     evaluate.set_defaults(run=_evaluate)
 
@@ -78,6 +79,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         price=_price(args.price),
         limit=args.limit,
         writer=args.writer,
+        with_plots=not args.no_plots,
     )
     out = Path(args.out)
     model = open_model(args.model, settings=settings)

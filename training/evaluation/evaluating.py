@@ -62,6 +62,7 @@ class Wanted:
     training_texts: int = baselines.SAMPLES
     writer: str = ""
     size: tuple[int, int] | None = None
+    with_plots: bool = True
 
 
 def evaluate(
@@ -142,7 +143,7 @@ def evaluate(
             {agreement.item_of(row): row.case.group for row in rows},
         ),
     }
-    _write(out, result, rows)
+    _write(out, result, rows, wanted.with_plots)
     return result
 
 
@@ -248,12 +249,15 @@ def _data(wanted: Wanted) -> str:
     return f"conversations of split '{wanted.split}' in {wanted.data.name}"
 
 
-def _write(out: Path, result: dict[str, Any], rows: Sequence[grading.Row]) -> None:
+def _write(
+    out: Path, result: dict[str, Any], rows: Sequence[grading.Row], with_plots: bool
+) -> None:
     try:
         text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
         (out / "evaluation.json").write_text(text + "\n", "utf-8")
         (out / "evaluation.md").write_text(markdown.page(result), "utf-8")
-        plots.draw(result, out)
+        if with_plots:
+            plots.draw(result, out)
         agreement.write_sheet(out / "to_grade.csv", rows)
     except OSError as error:
         raise RunUnavailable(f"The result cannot be written ({error})", where=out) from error

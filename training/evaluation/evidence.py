@@ -98,7 +98,7 @@ def _measure(job: _Job) -> _Result:
     try:
         micrograph = reading.read_micrograph(job.case.image, with_hash=False)
         state = job.case.image.stat()
-        of = [str(job.case.image), state.st_size, state.st_mtime_ns, MEASURING_VERSION]
+        of = [job.case.image.name, state.st_size, state.st_mtime_ns, MEASURING_VERSION]
         kept = _read(job.kept)
         if kept.get("of") == of:
             return micrograph, kept

@@ -17,7 +17,6 @@ from training.evaluation.grading import Row
 from training.evaluation.verdicts import finite
 
 Array = np.ndarray[Any, Any]
-_REPEATS = 300
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Any] | None:
@@ -35,19 +34,14 @@ def figures(rows: Sequence[Row]) -> dict[str, Any] | None:
     p = np.array([[row.said.probes[key] for key in keys] for row in known], float)
     groups = np.array([row.case.group for row in known])
 
-    def f1(rows_: Array) -> float:
-        return macro(scores.f1, said[rows_], labels[rows_])
-
-    def precision(rows_: Array) -> float:
-        return macro(scores.average_precision, p[rows_], labels[rows_])
-
+    times = scores.draws(groups)
+    f1 = _mean_of([scores.drawn_f1(said[:, j], labels[:, j], times) for j in range(len(keys))])
+    ap = _mean_of([scores.drawn_precision(p[:, j], labels[:, j], times) for j in range(len(keys))])
     everything = np.ones_like(said)
     return {
         "cases": len(known),
-        "macro_f1": finite(scores.bootstrap(f1, len(known), repeats=_REPEATS, groups=groups)),
-        "macro_ap": finite(
-            scores.bootstrap(precision, len(known), repeats=_REPEATS, groups=groups)
-        ),
+        "macro_f1": finite(scores.spread(macro(scores.f1, said, labels), f1)),
+        "macro_ap": finite(scores.spread(macro(scores.average_precision, p, labels), ap)),
         "macro_f1_of_saying_everything": round(macro(scores.f1, everything, labels), 4),
         "features": {
             key: {
@@ -64,6 +58,14 @@ def macro(score: Callable[[Array, Array], float], said: Array, labels: Array) ->
     """The mean over the columns that have a score; not a number where none has."""
     each = np.array([score(said[:, j], labels[:, j]) for j in range(labels.shape[1])])
     return float(each[np.isfinite(each)].mean()) if np.isfinite(each).any() else float("nan")
+
+
+def _mean_of(columns: Sequence[Array]) -> Array:
+    """The mean over those columns that are a number in each draw."""
+    each = np.stack(columns)
+    known = np.isfinite(each)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, each, 0).sum(0) / known.sum(0))
 
 
 def _or_none(value: float) -> float | None:

@@ -91,6 +91,45 @@ def mean(values: Array, groups: Array, *, repeats: int = 2000, seed: int = 0) ->
     return Figure(float(np.mean(values)), float(low), float(high))
 
 
+def draws(groups: Array, *, repeats: int = 300, seed: int = 0) -> Array:
+    """(repeats, N): how often each row is in each of many draws of whole groups."""
+    _, index = np.unique(groups, return_inverse=True)
+    count = int(index.max()) + 1 if len(index) else 0
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, max(count, 1), (repeats, count))
+    times = np.zeros((repeats, count))
+    np.add.at(times, (np.arange(repeats)[:, None], chosen), 1)
+    return times[:, index]
+
+
+def drawn_precision(scores: Array, truth: Array, times: Array) -> Array:
+    """(repeats,): `average_precision` of every draw of `draws`; as if rows stood there often."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    weight = times[:, order]
+    found = np.cumsum(weight * truth[order].astype(bool), 1)[:, last]
+    seen = np.cumsum(weight, 1)[:, last]
+    gained = np.diff(found, axis=1, prepend=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(seen > 0, found / seen, 0.0)
+        return np.asarray((gained * precision).sum(1) / found[:, -1])
+
+
+def drawn_f1(said: Array, truth: Array, times: Array) -> Array:
+    """(repeats,): `f1` of every draw of `draws`."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(2 * (times @ (said & truth)) / (times @ said + times @ truth))
+
+
+def spread(value: float, drawn: Array) -> Figure:
+    """`value` with the percentiles of what was drawn; what is not a number does not count."""
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return Figure(value, float("nan"), float("nan"))
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Figure(value, float(low), float(high))
+
+
 def brier(probability: Array, truth: Array) -> float:
     """The mean squared distance of probability and truth (Brier 1950)."""
     return float(np.mean((probability - truth) ** 2))

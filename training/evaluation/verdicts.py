@@ -53,8 +53,8 @@ def figures(rows: Sequence[Row]) -> dict[str, Any]:
         "accuracy_by_group": scores.mean(right.astype(float), groups).to_json(),
         "calibrated": all(row.said.calibrated for row in told),
         "says_defect": round(float(said.mean()), 4),
-        "sensitivity": sensitivity.to_json(),
-        "specificity": specificity.to_json(),
+        "sensitivity": finite(sensitivity),
+        "specificity": finite(specificity),
         "predictive_values": {
             f"{prevalence:g}": dict(
                 zip(

@@ -144,6 +144,19 @@ def test_rows_of_one_group_are_one_witness() -> None:
     assert same.high == pytest.approx(clustered.high, abs=0.11)
 
 
+def test_many_draws_at_once_are_what_each_would_be_alone() -> None:
+    rng = np.random.default_rng(6)
+    said, truth = np.round(rng.random(30), 1), rng.random(30) < 0.4
+    times = scores.draws(np.repeat(np.arange(10), 3), repeats=50)
+    assert times.sum(1).tolist() == [30] * 50
+    precision = scores.drawn_precision(said, truth, times)
+    f1 = scores.drawn_f1(said >= 0.5, truth, times)
+    for draw, ap, f in zip(times.astype(int), precision, f1, strict=True):
+        rows = np.repeat(np.arange(30), draw)
+        assert ap == pytest.approx(scores.average_precision(said[rows], truth[rows]), nan_ok=True)
+        assert f == pytest.approx(scores.f1(said[rows] >= 0.5, truth[rows]), nan_ok=True)
+
+
 def test_nothing_has_no_figure() -> None:
     empty = np.array([])
     assert np.isnan(scores.mean(empty, empty).value)
