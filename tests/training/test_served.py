@@ -508,6 +508,15 @@ def test_the_key_is_in_no_file_and_no_error(
             assert KEY.encode() not in file.read_bytes()
 
 
+def test_a_key_that_is_none_spoils_no_word(
+    server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLASSVIEW_ENDPOINT_KEY", "x")
+    server.answer = lambda body: "an axe"
+    (said,) = _open(server, tmp_path).ask([_text("a")])
+    assert _texts([said]) == ["an axe"]
+
+
 @pytest.mark.parametrize("key", ["sk-ä", "sk a", "sk\x00b"])
 def test_a_key_that_cannot_be_sent_is_told_without_it(
     server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str

@@ -48,6 +48,7 @@ article p { margin: .2rem 0; }
 [data-d=edit] { border-left-color: #d99a00; }
 button { font: inherit; padding: .15rem .7rem; margin: .3rem .3rem 0 0; cursor: pointer; }
 button[aria-pressed=true] { font-weight: 700; outline: 2px solid; }
+[hidden] { display: none !important; }
 label { display: block; margin-top: .4rem; font-size: .85rem; }
 textarea { width: 100%; box-sizing: border-box; font: inherit; }
 """

@@ -19,6 +19,7 @@ from glassllava.model.endpoint import KEYS
 from glassllava.quotation import visible
 
 _MOST_BYTES = 4 << 20  # of one reply
+_LEAST_SECRET = 8  # characters
 _LONGEST_WORDS = 300  # characters of a server's own explanation
 
 
@@ -154,8 +155,12 @@ class Wire:
         return " ".join(visible(self.without_key(words[:5000])).split())[:_LONGEST_WORDS]
 
     def without_key(self, text: str) -> str:
-        """`text` without the key: a server that was told it might tell it to a file."""
-        return text.replace(self._key, "[key]") if self._key else text
+        """`text` without the key: a server that was told it might tell it to a file.
+
+        Local servers take any word for a key ("x", "EMPTY"): a short one is no secret, and cutting
+        it out would spoil words.
+        """
+        return text.replace(self._key, "[key]") if len(self._key) >= _LEAST_SECRET else text
 
 
 def _was_sent(error: Any) -> bool:
