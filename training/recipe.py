@@ -148,6 +148,7 @@ class ConversationPlan:
     packed: bool = True
     cached_vision: bool = True  # the tower's features are kept where it is frozen
     checkpointed: bool = True  # activations are computed again on the way back
+    asked: int = 8  # questions at once in a check
 
 
 @dataclass(frozen=True, slots=True)
