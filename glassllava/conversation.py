@@ -64,19 +64,22 @@ class Conversation:
         Raises
         ------
         BadInput : for a missing or a second image token, an empty answer, turns that do not
-            alternate, an unknown feature or context level.
+            alternate, an unknown feature or context level, a value of another type.
         """
         where = f"{where} {data.get('id', '')}".strip()
         said = data.get("conversations")
         if not isinstance(said, list) or not said or len(said) % 2:
             raise BadInput("'conversations' must be pairs of human and gpt", where=where)
+        for turn in said:
+            if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
+                raise BadInput("A turn has no text as its 'value'", where=where)
         turns = []
         for asked, answered in zip(said[::2], said[1::2], strict=True):
             if asked.get("from") != "human" or answered.get("from") != "gpt":
                 raise BadInput("The turns do not alternate human, gpt", where=where)
-            if not str(answered.get("value", "")).strip():
+            if not answered["value"].strip():
                 raise BadInput("An answer is empty: nothing would be learnt from it", where=where)
-            turns.append(Turn(str(asked["value"]), str(answered["value"])))
+            turns.append(Turn(asked["value"], answered["value"]))
         tokens = sum(t.question.count(IMAGE_TOKEN) + t.answer.count(IMAGE_TOKEN) for t in turns)
         if tokens != 1 or IMAGE_TOKEN not in turns[0].question:
             raise BadInput(
@@ -87,16 +90,25 @@ class Conversation:
         level = data.get("context_level", "none")
         if level not in LEVELS:
             raise BadInput(f"'{level}' is not a context level", where=where)
-        for key in data.get("features", ()):
+        keys = data.get("features") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise BadInput("'features' must be a list of feature keys", where=where)
+        for key in keys:
             features.parent_of(key)
+        defect = data.get("defect")
+        if defect is not None and not isinstance(defect, bool):
+            raise BadInput("'defect' must be true, false or null", where=where)
+        question_type = data.get("question_type", "simple")
+        if question_type not in ("simple", "complex"):
+            raise BadInput("'question_type' must be simple or complex", where=where)
         return cls(
             id=str(data.get("id", "")),
             image=str(data.get("image", "")),
             turns=tuple(turns),
-            features=tuple(data.get("features", ())),
-            defect=data.get("defect"),
+            features=tuple(keys),
+            defect=defect,
             context_level=level,
-            question_type=data.get("question_type", "simple"),
+            question_type=question_type,
             **{
                 name: str(data.get(name, ""))
                 for name in ("paper", "licence", "answer_source", "checked_by")
@@ -126,7 +138,7 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError("larger than 1 GB")
         rows = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"The conversations cannot be read ({error})", where=path) from error
     if not isinstance(rows, list):
         raise BadInput("The file is not a JSON list", where=path)

@@ -63,6 +63,26 @@ def test_a_record_that_teaches_nothing_is_an_error(change: str) -> None:
         Conversation.from_json(_broken(change))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"conversations": ["a", "b"]},
+        {"conversations": [{"from": "human", "value": None}, {"from": "gpt", "value": "x"}]},
+        {"conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt"}]},
+        {"features": "crack"},
+        {"features": [["crack"]]},
+        {"defect": "no"},
+        {"defect": 0},
+        {"question_type": "hard"},
+        {"context_level": ["none"]},
+    ],
+)
+def test_a_record_of_other_types_is_an_error(change: dict[str, Any]) -> None:
+    """ "no" would count as a defect, and a word of letters as that many features."""
+    with pytest.raises(BadInput, match="a-1"):
+        Conversation.from_json({**_ONE.to_json(), **change}, "c.json")
+
+
 def test_a_file_that_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text("{}")
     with pytest.raises(BadInput, match="not a JSON list"):
