@@ -62,7 +62,8 @@ class About:
         """As `TrainingRecipe.sha256`; "" where there is no recipe."""
         if not self.recipe:
             return ""
-        return hashlib.sha256(json.dumps(dict(self.recipe), sort_keys=True).encode()).hexdigest()
+        deciding = {key: value for key, value in self.recipe.items() if key != "notes"}
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
 def for_programs(about: About) -> dict[str, Any]:

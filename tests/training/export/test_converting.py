@@ -75,9 +75,7 @@ def test_the_converted_model_gives_the_same_logits(shape: dict[str, Any], tmp_pa
 def test_half_precision_and_pickled_shards_give_the_same_logits(tmp_path: Path) -> None:
     written = write_original(tmp_path, dtype=torch.float16)
     written.write(shards=3, pickled=True)
-    with pytest.raises(
-        ModelUnavailable, match=r"pickled weights .*--read-bin"
-    ):
+    with pytest.raises(ModelUnavailable, match=r"pickled weights .*--read-bin"):
         convert_original(written.folder, written.tower, tmp_path / "out", ABOUT)
     assert not (tmp_path / "out").exists()
     model = _converted(written, tmp_path / "out", pickled=True, shard=30_000)
