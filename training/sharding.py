@@ -13,7 +13,7 @@ from types import MethodType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import (
     FSDPModule,
@@ -106,7 +106,9 @@ def through(model: Any, work: Callable[..., Any], *args: Any) -> Any:
 
 
 def _through(model: Any, work: Callable[..., Any], *args: Any) -> Any:
-    return work(model, *args)
+    said = work(model, *args)
+    # Of a view, torch could lose the hook that gathers the parameters again on the way back.
+    return said.clone() if isinstance(said, Tensor) else said
 
 
 def last_of_step(model: Any, last: bool) -> None:
@@ -122,6 +124,9 @@ def last_of_step(model: Any, last: bool) -> None:
 
 def refresh(model: Any) -> None:
     """Let the sharding see which parameters are trained now (a stage may have changed that)."""
+    # An empty pass first: torch wants the model itself to come before any of its parts, and a
+    # check may ask the parts alone.
+    through(model, lambda _: None)
     for module in _modules(model):
         module.unshard()
         module.reshard()
@@ -131,8 +136,9 @@ def refresh(model: Any) -> None:
 def whole(model: Any) -> Iterator[None]:
     """`model` with all its parameters on every process, to ask it or to write it.
 
-    Within, every process may use it as if it were alone, and none waits for another. With 16-bit
-    work the parameters are of 16 bits there.
+    Within, every process may use it as if it were alone, and none waits for another (`generate`
+    does, unless it is told `synced_gpus=False`). With 16-bit work the parameters are of 16 bits
+    there.
     """
     if not is_sharded(model):
         yield
