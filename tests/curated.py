@@ -18,7 +18,7 @@ from PIL import Image
 from training.curation.figure import Figure, write_figures
 
 SPLITS = ("train", "train", "train", "train", "validation", "test")
-_THINGS = (
+THINGS = (
     ("bubble", "Round bubbles of 12 µm stand in the glass and are a defect of this sheet."),
     ("crystal", "Dendritic crystals fill the matrix, as the heat treatment wants them to."),
     ("crack_radial", "Radial cracks start at the corners of the Vickers indent after loading."),
@@ -28,7 +28,7 @@ _THINGS = (
 def figure(number: int, work: Path, **how: Any) -> Figure:
     """Figure `number`, of paper number // 3, with its picture written."""
     paper = number // 3
-    key, sentence = _THINGS[number % 3]
+    key, sentence = THINGS[number % 3]
     noise = np.random.default_rng(number).integers(0, 255, (60, 80), np.uint8)
     stream = io.BytesIO()
     Image.fromarray(noise).save(stream, "PNG")
@@ -75,12 +75,13 @@ def prompt_of(body: dict[str, Any]) -> str:
 def reply_to(body: dict[str, Any]) -> dict[str, Any]:
     """A good reply, with one entry that no paper carries."""
     words = prompt_of(body)
-    found = re.search(r"^Caption: .*? \d+\. (.*)$", words, re.MULTILINE)
-    assert found, words
-    sentence = found[1]
     levels = re.search(r"Levels to write for: (.*)\.", words)
     assert levels
-    key = next(key for key, text in _THINGS if text.split()[1] in sentence)
+    key, sentence = next(
+        (key, found[0])
+        for key, text in THINGS
+        if (found := re.search(rf"{re.escape(text[:16])}[^.]*\.", words))
+    )
     support = [sentence]
     thing = sentence.split()[1].lower()
     questions = [
