@@ -134,21 +134,23 @@ QUESTION = "Is there a defect for this sample? Answer yes or no."
 
 
 def write_pictures(folder: Path, count: int, seed: int = 0) -> list[str]:
-    """Names of `count` grey pictures: those of even number are dark above, the others below."""
+    """Names of `count` grey pictures: those of even number have a dark spot above, others below."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     names = []
     for number in range(count):
-        picture = rng.normal(190, 12, (40, 40))
-        half = slice(0, 20) if number % 2 == 0 else slice(20, 40)
-        picture[half] -= 120
+        picture = rng.normal(170, 45, (40, 40))  # its grain is its own
+        high, wide = rng.integers(12, 20), rng.integers(20, 36)
+        top, left = rng.integers(0, 20 - high + 1), rng.integers(0, 40 - wide + 1)
+        top += 20 * (number % 2)
+        picture[top : top + high, left : left + wide] -= 130
         names.append(f"p{seed}_{number:03}.png")
         Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / names[-1])
     return names
 
 
 def conversations(names: list[str], split: str = "train") -> list[Conversation]:
-    """One defect question a picture: yes where it is dark above."""
+    """One defect question a picture: yes where the spot is above."""
     return [
         Conversation(
             id=f"{split}-{name}",
