@@ -107,7 +107,10 @@ def evaluate(
     rows = grading.rows_of(answered)
     judges, notes, hosts = [offline.NAME], [], {}
     for server in _servers(wanted, out):
-        notes += _kin(server.model, model, readable, wanted)
+        kin = _kin(server.model, model, readable, wanted)
+        for sentence in kin:  # before anything is paid
+            log(f"{sentence}.")
+        notes += kin
         rows = _judge(rows, server, log)
         judges.append(server.model)
         hosts[server.model] = server.host

@@ -84,7 +84,7 @@ def _over(
     }
     for (name, level), right in baselines.items():
         if level in levels:
-            out.setdefault(name, {})[level] = verdicts.over(of["full"][level], dict(right))
+            out.setdefault(name, {})[level] = verdicts.over(of["full"][level], right)
     return out
 
 

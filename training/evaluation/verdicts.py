@@ -1,14 +1,15 @@
 """Defect or no defect: every figure of the verdict, for rows of one condition at one level.
 
 The verdict is `model_verdict`, before any rule: true at a calibrated probability of 0.5 or more,
-over every case whose truth is defect or no defect; abstaining removes none. Cases in which it
-depends stand apart, as the share answered undecided. Where a model tells no probabilities there is
-no such figure, and only what its text says is counted.
+over every case whose truth is defect or no defect; abstaining removes none, and a case for which
+no probability came counts as wrong. Cases in which it depends stand apart, as the share answered
+undecided. Where a model tells no probability at all there is no such figure, and only what its text
+says is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,21 +37,23 @@ def figures(rows: Sequence[Row]) -> dict[str, Any]:
     }
     if not told:
         return out | {"accuracy": None}
+    every = np.array([bool(row.case.defect) for row in known])
+    right_of_all = np.array([is_right(row) for row in known])
+    groups = np.array([row.case.group for row in known])
+    sensitivity = scores.share(int(right_of_all[every].sum()), int(every.sum()))
+    specificity = scores.share(int(right_of_all[~every].sum()), int((~every).sum()))
+    # Calibration is of the probabilities that there are.
     truth = np.array([bool(row.case.defect) for row in told])
-    groups = np.array([row.case.group for row in told])
     p = np.array([row.said.probability for row in told], float)
     decided = np.array([row.said.decided for row in told])
     said = p >= 0.5
     right = said == truth
-    hits, cold = int((said & truth).sum()), int((~said & ~truth).sum())
-    sensitivity = scores.share(hits, int(truth.sum()))
-    specificity = scores.share(cold, int((~truth).sum()))
     confidence = np.maximum(p, 1 - p)
     coverage, risk = scores.risk_coverage(confidence, ~right)
     true = truth.astype(float)
     return out | {
-        "accuracy": scores.share(int(right.sum()), len(right)).to_json(),
-        "accuracy_by_group": scores.mean(right.astype(float), groups).to_json(),
+        "accuracy": finite(scores.share(int(right_of_all.sum()), len(known))),
+        "accuracy_by_group": finite(scores.mean(right_of_all.astype(float), groups)),
         "calibrated": all(row.said.calibrated for row in told),
         "says_defect": round(float(said.mean()), 4),
         "sensitivity": finite(sensitivity),
@@ -68,7 +71,7 @@ def figures(rows: Sequence[Row]) -> dict[str, Any]:
             )
             for prevalence in PREVALENCES
         },
-        "coverage": scores.share(int(decided.sum()), len(decided)).to_json(),
+        "coverage": finite(scores.share(int(decided.sum()), len(known))),
         "risk_decided": finite(scores.share(int((~right[decided]).sum()), int(decided.sum()))),
         "ece": round(scores.calibration_error(p, true), 4),
         "brier": round(scores.brier(p, true), 4),
@@ -121,28 +124,25 @@ def _after_rules(known: Sequence[Row]) -> dict[str, Any] | None:
 
 def gain(first: Sequence[Row], second: Sequence[Row]) -> list[float | None] | None:
     """How much more often the first are right than the second on the same cases, groups drawn."""
-    known = [r for r in first if r.case.defect is not None and r.said.probability is not None]
-    other = {row.case.id: row for row in second if row.said.probability is not None}
-    pairs = [(row, other[row.case.id]) for row in known if row.case.id in other]
-    if not pairs:
-        return None
-    differences = np.array([float(is_right(a)) - float(is_right(b)) for a, b in pairs])
-    groups = np.array([a.case.group for a, _ in pairs])
-    return finite(scores.mean(differences, groups))
+    return over(first, {row.case.id: is_right(row) for row in second}) if _tell(second) else None
 
 
-def over(rows: Sequence[Row], right_by_id: dict[str, bool]) -> list[float | None] | None:
+def over(rows: Sequence[Row], right_by_id: Mapping[str, bool]) -> list[float | None] | None:
     """The same against a baseline, of which only right and wrong are known."""
-    known = [row for row in rows if row.said.probability is not None and row.case.id in right_by_id]
-    if not known:
+    known = [row for row in rows if row.case.defect is not None and row.case.id in right_by_id]
+    if not known or not _tell(rows):
         return None
     differences = np.array([float(is_right(r)) - float(right_by_id[r.case.id]) for r in known])
     return finite(scores.mean(differences, np.array([r.case.group for r in known])))
 
 
 def is_right(row: Row) -> bool:
-    assert row.said.probability is not None
-    return (row.said.probability >= 0.5) == bool(row.case.defect)
+    p = row.said.probability
+    return p is not None and (p >= 0.5) == bool(row.case.defect)
+
+
+def _tell(rows: Sequence[Row]) -> bool:
+    return any(row.said.probability is not None for row in rows)
 
 
 def at(rows: Sequence[Row], level: ContextLevel) -> list[Row]:

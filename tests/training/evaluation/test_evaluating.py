@@ -163,8 +163,9 @@ def test_a_judge_grades_and_its_kin_are_told(out: Path, cases: list[Case]) -> No
         wanted = replace(WANTED, judges=(server.reference("gpt-judge"),))
         result = evaluate(models.perfect(cases, "gpt-model"), wanted, out, log=said.append)
         assert not any("image_url" in json.dumps(body) for body in server.requests)
-    assert server.host in said[0]
-    assert "no picture" in said[0]
+    assert "same family (OpenAI GPT)" in said[0]  # before anything is paid
+    assert server.host in said[1]
+    assert "no picture" in said[1]
     assert result["judge"]["name"] == "gpt-judge"
     assert result["paper"]["full"]["quality_simple"]["high"][0] == 70
     assert result["paper"]["full"]["feature_identification"]["high"][0] == 2
@@ -337,3 +338,18 @@ def test_a_price_that_is_none_is_refused() -> None:
     with pytest.raises(BadInput, match="no price"):
         cli._price("cheap")
     assert cli._price("2.5/10").completion == 10
+
+
+def test_a_model_behind_a_server_that_tells_no_probabilities(tmp_path: Path) -> None:
+    from glassllava.model.opening import open_model
+
+    data = _pairs(tmp_path, 2)
+    with ChatServer(lambda body: "Yes, the crack is a defect.") as server:
+        model = open_model(server.reference("some-vlm"))
+        wanted = Wanted(data=data, images=tmp_path, workers=1, with_plots=False)
+        result = evaluate(model, wanted, tmp_path / "out", log=_quiet)
+    assert result["model"]["host"] == server.host
+    assert result["verdicts"]["full"]["basic"]["accuracy"] is None
+    assert result["verdicts"]["full"]["basic"]["by_text"][0] == 1
+    assert result["verdicts"]["full"]["moderate"]["by_text"][0] == 0
+    assert "batches" in result["stability"]["why_not"]
