@@ -101,7 +101,8 @@ def _rehearse_stage(
         with world(rank, devices) as over:
             model = empty_model(start)
             sizes = {name: p.numel() for name, p in model.named_parameters()}
-            spread(model, stage, over)
+            if devices > 1:
+                spread(model, stage, over)
             optimiser = make_optimiser(model, stage)
             take_empty_step(optimiser)
             state = checkpoint_state(model, optimiser)
