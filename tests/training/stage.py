@@ -152,17 +152,23 @@ def make_stage(steps: int, **said: Any) -> Any:
 def take(work: Path, args: argparse.Namespace, ranks: Any) -> None:
     from training.checkpoint import Keeper
     from training.journal import Journal
-    from training.loop import run_stage
+    from training.loop import make_optimiser, run_stage
 
     broken = tuple(map(int, args.broken.split(","))) if args.broken else None
     model = make_model(args.width, args.tied, args.dropout)
     if args.sharded or args.recompute:
         ranks.shard(model, bf16=args.bf16, recompute=args.recompute)
-    rates = {part: 2e-3 for part in args.parts.split(",")}
+    rates = dict.fromkeys(args.parts.split(","), 2e-3)
     stage = make_stage(
         args.steps, bf16=args.bf16, rates=rates, keep_every=args.keep, check_every=args.check
     )
     keeper = Keeper(work / "pairs", ranks, {"source": "pairs", "width": args.width})
+    if args.again:  # what is read is written again, by this number of processes
+        optimiser = make_optimiser(model, stage)
+        ranks.ready(model)
+        keeper.save(model, optimiser, keeper.resume(model, optimiser))
+        keeper.finish()
+        return
     journal = Journal(_say if ranks.first else _silent, "pairs", keeper.folder, ranks)
     run_stage(model, stage, Pairs(broken), ranks, keeper, journal)
 
@@ -229,6 +235,7 @@ def main() -> int:
         "--parts", default="vision_tower,multi_modal_projector,language_model,lm_head"
     )
     parser.add_argument("--broken", default="")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--sharded", action="store_true")
     parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--bf16", action="store_true")

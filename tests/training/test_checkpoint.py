@@ -1,4 +1,4 @@
-"""The states of a stage: exact to go on from, whole or not at all, and refused where they differ."""
+"""The states of a stage: exact to go on from, whole or not at all, refused where they differ."""
 
 from __future__ import annotations
 
