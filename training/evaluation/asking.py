@@ -21,7 +21,7 @@ from glassllava.measurement import MEASURING_VERSION
 from glassllava.prompt import TEMPLATES_SHA256
 from glassllava.sample import ContextLevel
 from training.evaluation import controls
-from training.evaluation.controls import CONDITIONS, Slot
+from training.evaluation.controls import CONDITIONS, TOGETHER, Slot
 
 if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from training.evaluation.cases import Case
     from training.evaluation.evidence import Evidence
 
-TOGETHER = 8
 _VERSION = 1  # raised whenever what is kept, or how it is asked, changes
 
 

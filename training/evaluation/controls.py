@@ -33,21 +33,25 @@ if TYPE_CHECKING:
 Condition = Literal["full", "blank", "text_only", "shuffled", "without_expected"]
 CONDITIONS: tuple[Condition, ...] = ("full", "blank", "text_only", "shuffled", "without_expected")
 Slot = tuple[Condition, ContextLevel]
+TOGETHER = 8  # cases that are asked in one batch
 _SEED = 20261128
 
 
 def partners(cases: Sequence[Case]) -> dict[str, str]:
     """For each case the id of another whose picture it is shown: of another group if there is one.
 
-    Empty where there is but one case.
+    Drawn among the cases that are asked together, so that what was asked holds when more follow.
+    Nobody stands for a case that is alone.
     """
-    rng = np.random.default_rng(_SEED)
     chosen = {}
-    for case in cases:
-        others = [other.id for other in cases if other.group != case.group]
-        others = others or [other.id for other in cases if other.id != case.id]
-        if others:
-            chosen[case.id] = others[int(rng.integers(len(others)))]
+    for first in range(0, len(cases), TOGETHER):
+        rng = np.random.default_rng((_SEED, first))
+        block = cases[first : first + TOGETHER]
+        for case in block:
+            others = [other.id for other in block if other.group != case.group]
+            others = others or [other.id for other in block if other.id != case.id]
+            if others:
+                chosen[case.id] = others[int(rng.integers(len(others)))]
     return chosen
 
 

