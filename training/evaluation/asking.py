@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassllava import interpreter
+from glassllava.errors import RunUnavailable
 from glassllava.literature import Passage
 from glassllava.measurement import MEASURING_VERSION
 from glassllava.prompt import TEMPLATES_SHA256
@@ -92,6 +93,7 @@ def ask_all(
     Raises
     ------
     ModelUnavailable : where it does not answer; the same call goes on from there.
+    RunUnavailable : where an answer cannot be written down.
     """
     from tqdm import tqdm
 
@@ -211,8 +213,15 @@ def _write(path: Path, answered: Answered, key: str) -> None:
         "alone": answered.alone.to_json() if answered.alone else None,
     }
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(data, ensure_ascii=False) + "\n", "utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(data, ensure_ascii=False) + "\n", "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise RunUnavailable(
+            f"An answer cannot be kept ({error.strerror or error})",
+            where=path,
+            remedy="Make room, then give the same command again: it goes on from here.",
+        ) from error
 
 
 def _read(path: Path, case: Case, key: str) -> Answered | None:

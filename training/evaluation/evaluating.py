@@ -88,6 +88,7 @@ def evaluate(
         out.mkdir(parents=True, exist_ok=True)
         cases = _cases(wanted, out)
         seen, failures = evidence.gather(cases, out / "measured" / _name(wanted), wanted.workers)
+        texts_told = _training_texts(wanted, out)
     except OSError as error:
         raise RunUnavailable(
             f"The folder of the result cannot be used ({error.strerror or error})", where=out
@@ -98,7 +99,6 @@ def evaluate(
             f"None of the {len(cases)} pictures can be read; the first: {failures[0].why}",
             where=str(wanted.data or out),
         )
-    texts_told = _training_texts(wanted, out)
     # A conversation's own words tell its context: no passage is looked up for it.
     is_told = readable[0].told is not None
     opened = NoLiterature() if is_told or literature is None else literature(out / "primer")

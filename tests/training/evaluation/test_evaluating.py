@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from glassllava.errors import BadInput, ModelUnavailable
+from glassllava.errors import BadInput, ModelUnavailable, RunUnavailable
 from glassllava.sample import LEVELS
 from tests.chat_server import ChatServer
 from tests.training.evaluation import models
@@ -357,3 +357,25 @@ def test_a_model_behind_a_server_that_tells_no_probabilities(tmp_path: Path) -> 
     assert result["verdicts"]["full"]["basic"]["by_text"][0] == 1
     assert result["verdicts"]["full"]["moderate"]["by_text"][0] == 0
     assert "batches" in result["stability"]["why_not"]
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RunUnavailable, match="cannot be used"):
+        evaluate(models.everything(), WANTED, tmp_path / "file", log=_quiet)
+
+
+@pytest.mark.proof
+def test_the_checkpoint_that_ships_looks_and_batches_change_nothing(tmp_path: Path) -> None:
+    """Minutes on two cores: the embedded model on micrographs of full size, without literature."""
+    from glassllava.model.opening import open_model
+
+    wanted = Wanted(number=24, training_texts=60)
+    result = evaluate(open_model("embedded"), wanted, tmp_path, log=_quiet)
+    full, text = result["paper"]["full"], result["paper"]["text_only"]
+    for level in ("moderate", "high"):
+        assert full["defect_detection"][level][0] >= 0.7
+        assert result["over"]["shuffled"][level][1] > 0  # beyond chance, families drawn
+        assert full["feature_identification"][level][0] > text["feature_identification"][level][0]
+    assert result["stability"]["flipped"] == []
+    assert result["stability"]["largest_difference"] < 1e-4
