@@ -112,7 +112,9 @@ def read_material(
             for c in kept
             if c.split == "validation"
         ),
-        fingerprint=fingerprint,
+        fingerprint=hashlib.sha256(
+            (fingerprint + "".join(pictures.hash_of(c) for c in kept)).encode()
+        ).hexdigest(),
         conversations=tuple(kept),
     )
 
