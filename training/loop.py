@@ -100,8 +100,8 @@ def run_stage(
             if progress.step % keep_every == 0 or last or progress.best_at == progress.step:
                 keeper.save(model, optimiser, progress)
     finally:
-        keeper.finish()
         journal.end()
+        keeper.finish()
     if stage.watched:
         keeper.load_best(model, progress)
     model.eval()

@@ -77,7 +77,7 @@ def layers(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
-def recompute(model: nn.Module) -> None:
+def recompute(model: Any) -> None:
     """Let the decoder's layers be computed again on the way back instead of being kept.
 
     Selective: attention's outputs are kept (`_KEPT`), the rest of a layer is not.

@@ -235,6 +235,7 @@ def main() -> int:
         "--parts", default="vision_tower,multi_modal_projector,language_model,lm_head"
     )
     parser.add_argument("--broken", default="")
+    parser.add_argument("--among", type=int)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--sharded", action="store_true")
     parser.add_argument("--recompute", action="store_true")
@@ -248,7 +249,7 @@ def main() -> int:
     from training.ranks import Ranks
 
     torch.set_num_threads(1)
-    ranks = Ranks.start()
+    ranks = Ranks.start(args.among)
     sources = {"pairs": take, "lessons": take_lessons, "conversations": take_conversations}
     try:
         sources[args.source](args.work, args, ranks)

@@ -246,7 +246,7 @@ def test_kill_9_at_any_moment_changes_no_bit(tmp_path: Path) -> None:
     drawn = random.Random(5)
     folder = tmp_path / "cut" / "pairs"
     torn, steps = 0, []
-    for turn in range(8):
+    for turn in range(6):
         process = program.start(tmp_path / "cut", *said)
         _until(lambda: _latest(folder) > (steps[-1] if steps else 0) + 1, process)
         if turn % 2:
@@ -259,7 +259,7 @@ def test_kill_9_at_any_moment_changes_no_bit(tmp_path: Path) -> None:
         torn += bool(list(folder.glob("step-*.part")))
         steps.append(_latest(folder))
     program.run(tmp_path / "cut", *said)
-    print(f"killed after steps {steps}; {torn} of 8 left a state half written")
+    print(f"killed after steps {steps}; {torn} of 6 left a state half written")
     assert torn >= 2
     _equal(tmp_path / "whole" / "pairs", folder)
     rows = _rows(folder)
