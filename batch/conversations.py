@@ -96,7 +96,10 @@ class _Reviewed:
         record, sample = self.interpretation.micrograph, self.interpretation.sample
         named = {"lot": sample.lot, "sample": sample.id}
         marks = [f"{what} {' '.join(name.split())}" for what, name in named.items() if name.strip()]
-        marks = marks or [f"folder {Path(record['path']).parent}"]
+        if not marks:
+            folder = Path(record["path"]).parent
+            # No path of this machine goes out, and two folders of one name are two.
+            marks = [f"folder {folder.name} {hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"]
         return [*marks, f"~bytes {record['sha256']}"]  # "~" comes last: it names no group
 
     @property
@@ -134,7 +137,7 @@ def write_llava(ledger: Ledger, folder: Path | None = None, *, licence: str = ""
             "export the run that holds the reviews.",
         )
     groups = together([each.marks for each in reviewed])
-    splits = split_of(groups)
+    splits = split_of(Counter(groups))
     made: list[Conversation] = []
     failures: list[tuple[str, str]] = []
     counts: Counter[str] = Counter()
@@ -145,7 +148,8 @@ def write_llava(ledger: Ledger, folder: Path | None = None, *, licence: str = ""
         found = each.interpretation
         try:
             micrograph = _micrograph(found)
-            said = list(_conversations(each, _enquiry(each.kept, micrograph), splits[group]))
+            enquiry = _enquiry(each.kept, micrograph)
+            said = list(_conversations(each, enquiry, group, splits[group]))
             if not said:
                 counts["without"] += 1
                 continue
@@ -247,8 +251,14 @@ def _enquiry(kept: Kept, micrograph: Micrograph) -> Enquiry:
     )
 
 
-def _conversations(each: _Reviewed, enquiry: Enquiry, split: str) -> Iterator[Conversation]:
-    """One for the verdict, one for each of the words that hold."""
+def _conversations(
+    each: _Reviewed, enquiry: Enquiry, group: str, split: str
+) -> Iterator[Conversation]:
+    """One for the verdict, one for each of the words that hold.
+
+    The lot or sample stands where a paper's name does: leaks are looked for, and intervals drawn,
+    by it.
+    """
     found, review = each.interpretation, each.review
     record = found.micrograph
     level = found.context_given
@@ -263,6 +273,7 @@ def _conversations(each: _Reviewed, enquiry: Enquiry, split: str) -> Iterator[Co
             id=f"{head}-{name}",
             image="",
             turns=(Turn(_plain(words), _plain(answer)),),
+            paper=group,
             split=split,
             context_level=level,
             question_type=kind,  # type: ignore[arg-type]

@@ -1,18 +1,19 @@
 """Which split a sample belongs to: by lot and sample, never by micrograph.
 
 What shares a lot, a sample or its bytes stays together, or a model would be judged on a piece of
-glass that it was trained on. The share that a group falls into is decided by its name, so that a
-later export with more samples moves as few as possible. Knows nothing of conversations.
+glass that it was trained on. From ten groups on, the share that one falls into is decided by its
+name, so that a later export with more samples moves as few as possible. Knows nothing of conversations.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 #: (split, up to which share of the names it reaches).
 _SHARES = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
+#: Below this, shares by hash would often leave a split empty.
+_FEW = 10
 SPLITS = tuple(name for name, _ in _SHARES)
 
 
@@ -37,19 +38,23 @@ def together(marks: Sequence[Sequence[str]]) -> list[str]:
     return [root(own[0]) for own in marks]
 
 
-def split_of(groups: Sequence[str]) -> dict[str, str]:
-    """The split of each group, by the hash of its name.
+def split_of(sizes: Mapping[str, int]) -> dict[str, str]:
+    """The split of each group, from how many micrographs it has.
 
-    Eight in ten names are of train, one of validation, one of test. Where few names miss a split,
-    the largest one gives it a name, as long as there are as many names as splits.
+    Of ten groups and more, eight in ten are of train, one of validation, one of test, by the hash
+    of their names; a split that is missed takes the name that is nearest. Of fewer, the smallest
+    is of validation, without which nothing is trained, and the next of test.
     """
-    at = {name: _place(name) for name in groups}
+    if len(sizes) < _FEW:
+        small = sorted(sizes, key=lambda name: (sizes[name], _place(name), name))
+        held = zip(small[: len(small) - 1], ("validation", "test"), strict=False)
+        return dict.fromkeys(sizes, "train") | dict(held)
+    at = {name: _place(name) for name in sizes}
     order = sorted(at, key=lambda name: (-at[name], name))
     found = {name: next(split for split, end in _SHARES if at[name] < end) for name in order}
-    for wanted in ("train", "test", "validation"):
-        split, most = Counter(found.values()).most_common(1)[0]
-        if wanted not in found.values() and (most > 1 or wanted == "train"):
-            found[next(name for name in order if found[name] == split)] = wanted
+    for wanted in ("test", "validation"):
+        if wanted not in found.values():
+            found[next(name for name in order if found[name] == "train")] = wanted
     return found
 
 

@@ -80,7 +80,7 @@ def test_an_accepted_verdict_brings_the_models_words(
     assert (verdict.features, verdict.checked_by) == (("pore",), "Ada")
     assert verdict.answer_source == "person"
     assert (verdict.context_level, verdict.question_type) == ("moderate", "complex")
-    assert (verdict.licence, verdict.paper) == ("CC-BY-4.0", "")
+    assert (verdict.licence, verdict.paper) == ("CC-BY-4.0", "lot W47")
     described = found["description"]
     assert described.turns[0].answer == kept.interpretation.description
     assert described.answer_source == "script, not a model 1, accepted with its verdict"
@@ -257,6 +257,20 @@ def test_a_lot_is_never_in_two_splits(folder: Path, tmp_path: Path, write: Make)
     assert exported.groups == 5  # lots 1 and 4 are one: they share a picture
 
 
+def test_without_a_sample_the_folder_stands_for_it_and_its_path_stays_here(
+    night: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    with night(sample=Sample(expected=("pore",))) as ledger:
+        for number in (1, 2):
+            ledger.review(number, "no_defect", "", who="Ada")
+        exported = write_llava(ledger, tmp_path / "data")
+    assert exported.groups == 1
+    text = (tmp_path / "data" / "conversations.json").read_text("utf-8")
+    assert str(tmp_path) not in text
+    (paper,) = {one.paper for one in read_conversations(tmp_path / "data" / "conversations.json")}
+    assert paper.startswith("folder micrographs ")
+
+
 def test_things_that_share_a_mark_are_together() -> None:
     marks = [["lot a", "x"], ["lot b", "y"], ["lot c", "x"], ["lot d", "y", "x"], ["lot e"]]
     names = together(marks)
@@ -264,17 +278,20 @@ def test_things_that_share_a_mark_are_together() -> None:
 
 
 def test_more_samples_move_few_of_those_there_were() -> None:
-    names = [f"lot {number}" for number in range(200)]
-    before, after = split_of(names[:100]), split_of(names)
-    assert all(before[name] == after[name] for name in names[:100])
+    names = {f"lot {number}": 1 for number in range(200)}
+    before, after = split_of(dict(list(names.items())[:100])), split_of(names)
+    assert all(after[name] == split for name, split in before.items())
     shares = [list(after.values()).count(name) for name in ("train", "validation", "test")]
     assert shares[0] > 140
     assert min(shares) > 8
 
 
-@pytest.mark.parametrize("count", range(1, 12))
+@pytest.mark.parametrize("count", range(1, 14))
 def test_few_samples_fill_every_split_they_can(count: int) -> None:
     for start in range(40):
-        found = list(split_of([f"{start} {n}" for n in range(count)]).values())
-        assert len(set(found)) == min(count, 3)
-        assert "train" in found
+        found = split_of({f"{start} {n}": n + 1 for n in range(count)})
+        assert set(found.values()) == {"train", "validation", "test"} - (
+            {"validation", "test"} if count == 1 else {"test"} if count == 2 else set()
+        )
+        if count < 10:
+            assert found[f"{start} {count - 1}"] == "train"  # the most is learnt from
