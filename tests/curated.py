@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from training.curation import prompts
 from training.curation.figure import Figure, write_figures
 
 SPLITS = ("train", "train", "train", "train", "validation", "test")
@@ -75,8 +76,6 @@ def prompt_of(body: dict[str, Any]) -> str:
 def reply_to(body: dict[str, Any]) -> dict[str, Any]:
     """A good reply, with one entry that no paper carries."""
     words = prompt_of(body)
-    levels = re.search(r"Levels to write for: (.*)\.", words)
-    assert levels
     key, sentence = next(
         (key, found[0])
         for key, text in THINGS
@@ -93,7 +92,7 @@ def reply_to(body: dict[str, Any]) -> dict[str, Any]:
             "support": support,
             "features": [key],
         }
-        for level in levels[1].split(", ")
+        for level in ("none", "basic", "moderate", "high")
         for kind in ("simple", "complex")
     ]
     questions.append(
@@ -123,4 +122,7 @@ def reply_to(body: dict[str, Any]) -> dict[str, Any]:
             }
         )
     verdict = {"defect": told, "feature": key if told != "not_told" else "", "support": support}
-    return {"questions": questions, "claims": claims, "verdict": verdict}
+    sample = dict.fromkeys(prompts.TOLD, "")
+    if made := re.search(r"soda-lime (?:silicate )?glass", words):
+        sample |= {"material": made[0], "process": "cast in a mould nobody wrote of"}
+    return {"sample": sample, "questions": questions, "claims": claims, "verdict": verdict}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +29,12 @@ _MOST_PIXELS = 100_000_000
 _LARGEST_FILE = 64 << 20
 
 
-def sample_of(figure: Figure) -> Sample:
-    """What the paper says of the sample, as the product's own record of it."""
-    return Sample.from_mapping(dict(figure.sample), where=figure.id)
-
-
-def levels_of(figure: Figure) -> tuple[ContextLevel, ...]:
-    """The context levels that this figure has something to tell for.
+def levels_of(told: Mapping[str, str]) -> tuple[ContextLevel, ...]:
+    """The context levels that there is something to tell for, by what is known of a sample.
 
     A level at which nothing more is known than at the one before would only repeat it.
     """
-    sample = sample_of(figure)
+    sample = Sample.from_mapping(told)
     levels: list[ContextLevel] = ["none"]
     if sample.material:
         levels.append("basic")
@@ -70,12 +66,8 @@ def ask_about(figure: Figure, work: Path) -> Ask:
         raise BadInput("The figure has neither caption nor paragraph to ask from", where=figure.id)
     known = "; ".join(f"{key}: {value}" for key, value in figure.sample.items() if value)
     caption = figure.caption if figure.caption in words else ""
-    text = prompts.about(
-        caption,
-        [one for one in words if one != caption],
-        known,
-        levels_of(figure),
-    )
+    paragraphs = [one for one in words if one != caption]
+    text = prompts.about(figure.title, caption, paragraphs, known)
     content = [
         {"type": "text", "text": text},
         {"type": "image_url", "image_url": {"url": _data_url(figure, work), "detail": "high"}},

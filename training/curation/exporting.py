@@ -22,7 +22,8 @@ from glassllava.literature import Passage
 from glassllava.measurement.quantities import Measurements
 from glassllava.micrograph.reading import read_micrograph
 from glassllava.prompt import Budget, compose
-from training.curation.asking import picture_bytes, sample_of, words_of
+from glassllava.sample import Sample
+from training.curation.asking import picture_bytes, words_of
 from training.curation.balance import balance
 from training.curation.card import MADE_BY, card, in_words
 from training.curation.figure import Figure, read_figures
@@ -138,7 +139,7 @@ def conversation(
     )
     enquiry = compose(
         replace(micrograph, pixel_size=None),  # a printed picture's dots say nothing of the sample
-        sample_of(figure),
+        Sample.from_mapping(written.sample, where=written.id),
         pair.question,
         pair.level,
         measurements=Measurements(),

@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,8 @@ _DECISIONS = ("accept", "edit", "reject", "")
 
 _TABLES = """
 CREATE TABLE writings (id INTEGER PRIMARY KEY, figure TEXT NOT NULL, asked TEXT NOT NULL,
-    host TEXT NOT NULL, model TEXT NOT NULL, at TEXT NOT NULL, failed TEXT NOT NULL DEFAULT '');
+    host TEXT NOT NULL, model TEXT NOT NULL, at TEXT NOT NULL, sample TEXT NOT NULL,
+    failed TEXT NOT NULL);
 CREATE INDEX writings_by_figure ON writings (figure);
 CREATE TABLE pairs (id TEXT PRIMARY KEY, writing INTEGER NOT NULL REFERENCES writings,
     body TEXT NOT NULL);
@@ -67,13 +68,17 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A pair as it stands: its figure, who wrote it, and the review that holds, if any."""
+    """A pair as it stands: its figure, who wrote it, and the review that holds, if any.
+
+    `sample` is what the paper's words tell of the sample, by the keys of one.
+    """
 
     id: str
     figure: str
     pair: Pair
     host: str
     model: str
+    sample: Mapping[str, str] = field(default_factory=dict)
     review: Review | None = None
 
     @property
@@ -145,14 +150,15 @@ class PairLedger:
         model: str,
         pairs: Sequence[Pair] = (),
         drops: Sequence[Drop] = (),
+        sample: Mapping[str, str] | None = None,
         failed: str = "",
     ) -> None:
         """Put down one figure whole: its pairs and drops, or why there are none."""
         with self._transaction():
             row = self._rows.execute(
-                "INSERT INTO writings (figure, asked, host, model, at, failed) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (figure, asked, host, model, _now(), failed),
+                "INSERT INTO writings (figure, asked, host, model, at, sample, failed) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (figure, asked, host, model, _now(), _dump(dict(sample or {})), failed),
             )
             number = row.lastrowid
             self._rows.executemany(
@@ -291,16 +297,17 @@ class PairLedger:
 
 
 _STANDING = (
-    "SELECT p.id, w.figure, p.body, w.host, w.model FROM pairs p "
+    "SELECT p.id, w.figure, p.body, w.host, w.model, w.sample FROM pairs p "
     "JOIN writings w ON w.id = p.writing JOIN newest n ON n.id = w.id"
 )
 _REVIEWS = "SELECT pair, decision, who, at, question, answer, reason FROM reviews"
 
 
-def _written(row: tuple[str, str, str, str, str], last: Review | None) -> Written:
-    id_, figure, body, host, model = row
+def _written(row: tuple[str, str, str, str, str, str], last: Review | None) -> Written:
+    id_, figure, body, host, model, sample = row
     holds = last if last and last.decision else None
-    return Written(id_, figure, Pair.from_json(json.loads(body)), host, model, holds)
+    pair = Pair.from_json(json.loads(body))
+    return Written(id_, figure, pair, host, model, json.loads(sample), holds)
 
 
 def _check_edit(pair: Pair, question: str, answer: str, where: str) -> None:

@@ -137,7 +137,7 @@ def _section(figure: Figure, pairs: list[Written]) -> str:
     support = [words for one in pairs for words in one.pair.support]
     title = ", ".join(filter(None, (figure.title, figure.authors, str(figure.year or ""))))
     page = f", p. {figure.page}" if figure.page else ""
-    sample = "; ".join(f"{key}: {value}" for key, value in figure.sample.items())
+    sample = "; ".join(f"{key}: {value}" for key, value in pairs[0].sample.items())
     words = [figure.caption, *figure.context]
     return (
         f'<section><figure><img loading="lazy" alt="{_text(figure.name)}" '

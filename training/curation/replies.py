@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -26,6 +26,7 @@ from training.curation.figure import Figure
 PairKind = Literal["simple", "complex", "claim", "verdict"]
 
 _LONGEST = 800  # characters of a question or an answer
+_LONGEST_SAMPLE = 200
 _LEAST_WORDS = 3  # of a support: fewer stand in any text
 _OF_THE_PAPER = re.compile(
     r"\b(?:caption|paragraphs?|the (?:text|paper|authors?|stud(?:y|ies)|article|manuscript)|"
@@ -82,12 +83,30 @@ class _Unfit(Exception):
     """Why an entry is dropped."""
 
 
-def pairs_in(text: str, figure: Figure) -> tuple[list[Pair], list[Drop]]:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a reply gave: pairs, drops, and what is known of the sample by the paper's words."""
+
+    pairs: tuple[Pair, ...]
+    drops: tuple[Drop, ...]
+    sample: Mapping[str, str]
+
+
+def read_pairs(text: str, figure: Figure) -> Read:
     """The pairs of one reply of the form `prompts.REPLY`, and what was dropped of it."""
     reply = json.loads(text)
-    judge = _Judge(figure)
     pairs: list[Pair] = []
     drops: list[Drop] = []
+    sample = dict(figure.sample)
+    places = (figure.title, *words_of(figure))
+    for key, words in reply["sample"].items():
+        if not words.strip() or sample.get(key):
+            continue
+        if len(words) <= _LONGEST_SAMPLE and any(find(words, place) for place in places):
+            sample[key] = harmless(words)
+        else:
+            drops.append(Drop("a sample that the paper's words do not tell", {key: words}))
+    judge = _Judge(figure, sample)
     entries = [
         *((judge.question, number, entry) for number, entry in enumerate(reply["questions"])),
         *((judge.claim, number, entry) for number, entry in enumerate(reply["claims"])),
@@ -98,17 +117,17 @@ def pairs_in(text: str, figure: Figure) -> tuple[list[Pair], list[Drop]]:
             pairs.extend(fit(number, entry))
         except _Unfit as unfit:
             drops.append(Drop(str(unfit), entry))
-    return pairs, drops
+    return Read(tuple(pairs), tuple(drops), sample)
 
 
 class _Judge:
     """Holds entries to the words of one figure."""
 
-    def __init__(self, figure: Figure) -> None:
+    def __init__(self, figure: Figure, sample: Mapping[str, str]) -> None:
         self._words = words_of(figure)
         self._shown = tuple(map(harmless, self._words))
-        self._sample = {key: value for key, value in figure.sample.items() if value}
-        self._levels = levels_of(figure)
+        self._sample = {key: value for key, value in sample.items() if value}
+        self._levels = levels_of(self._sample)
         # A claim is asked at one level; the next one at another, so that all are practised.
         start = int.from_bytes(figure.id.encode()[-2:], "big") if figure.id else 0
         self._turn = start
@@ -119,7 +138,7 @@ class _Judge:
     def question(self, number: int, entry: dict[str, Any]) -> Iterator[Pair]:
         level, kind = entry["level"], entry["kind"]
         if level not in self._levels:
-            raise _Unfit("a level that was not asked for")
+            raise _Unfit("a level that there is nothing to tell for")
         if kind not in ("simple", "complex"):
             raise _Unfit("a kind that was not asked for")
         question = self._line(entry["question"], level)

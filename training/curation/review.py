@@ -38,7 +38,7 @@ def told(written: Written, figure: Figure, work: Path) -> str:
         f"{written.id}  {pair.kind}, level {pair.level}, {keys}",
         f"picture:  {work / figure.image}",
         f"paper:    {harmless(origin)}{page}",
-        f"sample:   {harmless('; '.join(f'{k}: {v}' for k, v in figure.sample.items())) or '-'}",
+        f"sample:   {harmless('; '.join(f'{k}: {v}' for k, v in written.sample.items())) or '-'}",
         f"caption:  {harmless(figure.caption) or '-'}",
         *(f"support:  “{quote}”" for quote in pair.support),
         f"question: {pair.question or VERDICT}",

@@ -21,7 +21,7 @@ from training.curation import prompts
 from training.curation.asking import ask_about
 from training.curation.figure import Figure, read_figures
 from training.curation.ledger import PairLedger
-from training.curation.replies import pairs_in
+from training.curation.replies import read_pairs
 from training.served import Estimate, LimitReached, Said, Server
 
 ANSWERS = "answers"  # folder of what the server said, within the work folder
@@ -142,16 +142,17 @@ def write_pairs(
             for figure, said in zip(figures, server.ask(asks, progress), strict=True):
                 asked = asked_of(figure, server)
                 if isinstance(said, Said):
-                    kept, dropped = pairs_in(said.text, figure)
+                    read = read_pairs(said.text, figure)
                     ledger.write(
                         *(figure.id, asked),
                         host=server.host,
                         model=said.model,
-                        pairs=kept,
-                        drops=dropped,
+                        pairs=read.pairs,
+                        drops=read.drops,
+                        sample=read.sample,
                     )
-                    done, pairs = done + 1, pairs + len(kept)
-                    drops.update(drop.reason for drop in dropped)
+                    done, pairs = done + 1, pairs + len(read.pairs)
+                    drops.update(drop.reason for drop in read.drops)
                 elif isinstance(said, LimitReached):
                     left += 1
                 else:
@@ -169,7 +170,8 @@ def write_pairs(
 def asked_of(figure: Figure, server: Server) -> str:
     """All that decides what is written about a figure, as a hash."""
     told = [
-        *(figure.sha256, figure.caption, list(figure.context), dict(figure.sample)),
+        *(figure.sha256, figure.title, figure.caption, list(figure.context)),
+        dict(figure.sample),
         *(prompts.PROMPTS_SHA256, server.host, server.model),
     ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -41,7 +41,10 @@ def test_every_figure_gets_its_pairs(
     assert told[-1] == (18, 18)
     # 8 questions; a claim of presence; of bubbles and crystals one of a defect, and a verdict.
     assert wrote.pairs == 18 * 8 + 18 * 2 + 12 * 2 + 12
-    assert dict(wrote.drops) == {"support that does not stand in the paper's words": 18}
+    assert dict(wrote.drops) == {
+        "support that does not stand in the paper's words": 18,
+        "a sample that the paper's words do not tell": 18,
+    }
     with PairLedger(work) as ledger:
         pairs = ledger.written()
         assert len(pairs) == wrote.pairs
