@@ -69,16 +69,17 @@ def join(
             remedy="Take one whose vocabulary is padded, as Qwen's are.",
         )
     tied = bool(text.get("tie_word_embeddings", False))
-    config = LlavaConfig(
-        vision_config=vision,
-        text_config=text,
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        pad_token_id=tokenizer.pad_token_id,
+    said: dict[str, Any] = {
+        "vision_config": vision,
+        "text_config": text,
+        "image_token_index": tokenizer.convert_tokens_to_ids(IMAGE),
+        "pad_token_id": tokenizer.pad_token_id,
         # SigLIP was trained for its last states; it has no class token to leave out.
-        vision_feature_layer=-1,
-        vision_feature_select_strategy="full",
-        tie_word_embeddings=tied,
-    )
+        "vision_feature_layer": -1,
+        "vision_feature_select_strategy": "full",
+        "tie_word_embeddings": tied,
+    }
+    config = LlavaConfig(**said)
     with torch.device("meta"):
         model: Any = LlavaForConditionalGeneration(config)
     state = {**_tower_weights(tower), **_language_weights(language, tied)}

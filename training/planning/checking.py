@@ -25,7 +25,7 @@ PARTS = (TOWER, PROJECTOR, LANGUAGE, HEAD)
 _LORA = ("lora_A", "lora_B")
 #: What `conversations.checking` says of the validation split.
 WATCHED = ("answers", "defect", "f1")
-_MOST_DEVICES = 100_000
+_MOST_DEVICES, _MOST_STEPS = 100_000, 10**9
 
 
 def check(recipe: TrainingRecipe, devices: int) -> None:
@@ -40,6 +40,12 @@ def check(recipe: TrainingRecipe, devices: int) -> None:
     if not recipe.stages:
         raise BadInput(
             "The recipe has no stage", where=f"recipe '{recipe.name}'", remedy="Give it one."
+        )
+    if not _whole(recipe.seed) or recipe.seed < 0:
+        raise BadInput(
+            f"{recipe.seed} is no seed",
+            where=f"recipe '{recipe.name}'",
+            remedy="Give a whole number from 0 on.",
         )
     names = [stage.name for stage in recipe.stages]
     for name in names:
@@ -60,15 +66,28 @@ def check(recipe: TrainingRecipe, devices: int) -> None:
                 raise BadInput(
                     what, where=f"stage '{stage.name}' of '{recipe.name}'", remedy=remedy
                 )
-    if isinstance(recipe.start, FromCheckpoint) and isinstance(recipe.data, ConversationPlan):
-        cells = recipe.start.tower.tokens
-        if cells + recipe.data.text_tokens > recipe.data.longest:
-            raise BadInput(
-                f"A sample of {cells} image and {recipe.data.text_tokens} text tokens does not fit "
-                f"in a row of {recipe.data.longest}",
-                where=f"data of recipe '{recipe.name}'",
-                remedy="Make the rows longer.",
-            )
+
+
+def check_assumed(recipe: TrainingRecipe) -> None:
+    """Refuse what the assumed data and shapes make nonsense of; a run has its own of both.
+
+    Raises
+    ------
+    BadInput : names the stage or the data.
+    """
+    start, data = recipe.start, recipe.data
+    if not isinstance(start, FromCheckpoint) or not isinstance(data, ConversationPlan):
+        return
+    if start.tower.tokens + data.text_tokens > data.longest:
+        raise BadInput(
+            f"A sample of {start.tower.tokens} image and {data.text_tokens} text tokens does not "
+            f"fit in a row of {data.longest}",
+            where=f"data of recipe '{recipe.name}'",
+            remedy="Make the rows longer.",
+        )
+    for stage in recipe.stages:
+        for what, remedy in _of_length(stage, data):
+            raise BadInput(what, where=f"stage '{stage.name}' of '{recipe.name}'", remedy=remedy)
 
 
 def _of_hardware(hardware: Hardware, devices: int) -> Iterator[tuple[str, str]]:
@@ -152,6 +171,17 @@ def _of_stage(stage: Stage, devices: int) -> Iterator[tuple[str, str]]:
                 "The stage would stop early without a figure to watch",
                 f"Name one: {', '.join(WATCHED)}.",
             )
+
+
+def _of_length(stage: Stage, data: ConversationPlan) -> Iterator[tuple[str, str]]:
+    if stage.batch > data.samples:
+        yield (
+            f"A step of {stage.batch} samples is more than the {data.samples} there are",
+            "Make the batch smaller.",
+        )
+    passes = (stage.epochs or 0.0) * data.samples / stage.batch
+    if max(stage.steps or 0, passes) > _MOST_STEPS:
+        yield f"A stage of more than {_MOST_STEPS:,} steps would never end", "Make it shorter."
 
 
 def _of_parts(stage: Stage, lora: Lora | None) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from training.embedded.dataset import DataPlan
 from training.planning import memory
-from training.planning.checking import check
+from training.planning.checking import check, check_assumed
 from training.planning.embedded import LIBRARIES, small, small_parts
 from training.planning.steps import Length, length_of
 from training.recipe import (
@@ -179,6 +179,7 @@ def plan(
         recipe = replace(recipe, hardware=replace(recipe.hardware, memory_gb=memory_gb))
     devices = recipe.hardware.devices if devices is None else devices
     check(recipe, devices)
+    check_assumed(recipe)
     start, data = recipe.start, recipe.data
     if isinstance(start, FromCheckpoint) and isinstance(data, ConversationPlan):
         samples = data.samples

@@ -176,8 +176,8 @@ def empty_model(start: FromCheckpoint) -> Any:
 
 
 def adapted(model: Any, lora: Lora) -> Any:
-    """The model with adapters beside the language model's matrices."""
-    from peft import LoraConfig, get_peft_model
+    """The model with adapters in its language model, as `conversations` adds them."""
+    from peft import LoraConfig, inject_adapter_in_model
 
     targets = "|".join(lora.targets)
     config = LoraConfig(
@@ -186,7 +186,7 @@ def adapted(model: Any, lora: Lora) -> Any:
         lora_dropout=lora.dropout,
         target_modules=rf".*language_model.*\.({targets})",
     )
-    return get_peft_model(model, config)
+    return inject_adapter_in_model(config, model)
 
 
 def llava_config(tower: TowerShape, language: LanguageShape) -> Any:
@@ -199,7 +199,7 @@ def llava_config(tower: TowerShape, language: LanguageShape) -> Any:
         SiglipVisionConfig,
     )
 
-    seen = {
+    seen: dict[str, Any] = {
         "hidden_size": tower.width,
         "intermediate_size": tower.inner,
         "num_hidden_layers": tower.layers,
@@ -207,7 +207,7 @@ def llava_config(tower: TowerShape, language: LanguageShape) -> Any:
         "image_size": tower.image_size,
         "patch_size": tower.patch,
     }
-    said = {
+    said: dict[str, Any] = {
         "hidden_size": language.width,
         "intermediate_size": language.inner,
         "num_hidden_layers": language.layers,
@@ -266,18 +266,15 @@ def _local_plan(state: Mapping[str, Any], first: bool) -> Any:
 
 def _written(plans: list[Any]) -> tuple[int, ...]:
     """Bytes of each rank's part of the plan on which torch.distributed.checkpoint would agree."""
-    import torch
     from torch.distributed.checkpoint.default_planner import (
         create_default_global_save_plan,
         dedup_save_plans,
     )
 
     agreed, _ = create_default_global_save_plan(dedup_save_plans(plans))
-    return tuple(
-        sum(
-            math.prod(item.tensor_data.chunk.sizes)
-            * torch.empty(0, dtype=item.tensor_data.properties.dtype).element_size()
-            for item in plan.items
-        )
-        for plan in agreed
-    )
+    return tuple(sum(_item_bytes(item.tensor_data) for item in plan.items) for plan in agreed)
+
+
+def _item_bytes(written: Any) -> int:
+    size: int = written.properties.dtype.itemsize
+    return math.prod(written.chunk.sizes) * size

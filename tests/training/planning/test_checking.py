@@ -54,6 +54,9 @@ def test_the_remedy_for_an_uneven_batch_is_a_number_that_works() -> None:
         ({"epochs": -1.0}, "cannot have -1.0 epochs"),
         ({"epochs": math.nan}, "cannot have nan epochs"),
         ({"epochs": math.inf}, "cannot have inf epochs"),
+        ({"epochs": 1e300}, "would never end"),
+        ({"epochs": None, "steps": 10**12}, "would never end"),
+        ({"batch": 8 * 10**9}, "more than the 4291 there are"),
         ({"epochs": None}, "in steps or in epochs"),
         ({"steps": 10}, "in steps or in epochs"),
         ({"epochs": None, "steps": 0}, "cannot have 0 steps"),
@@ -138,6 +141,12 @@ def test_nonsense_in_adapters(lora: Lora, rates: dict[str, float], says: str) ->
     stage = replace(recipe.stages[0], rates=rates)
     with pytest.raises(BadInput, match=says):
         plan(replace(recipe, start=replace(recipe.start, lora=lora), stages=(stage,)))
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True])
+def test_a_seed_that_is_none(seed: Any) -> None:
+    with pytest.raises(BadInput, match="is no seed"):
+        plan(replace(paper_8xa100(), seed=seed))
 
 
 def test_a_recipe_without_stages_or_with_two_of_one_name() -> None:
