@@ -28,10 +28,13 @@ PROPERTIES = (
     *("colour", "flat", "upright", "bar", "fine", "coarse", "paper", "mode", "range", "rough"),
     "edges",
 )
-MEANS = (0.0,) * 11
-SPREADS = (1.0,) * 11
-WEIGHTS = (0.0,) * 11
-BIAS = 0.0
+MEANS = (0.1276, 0.3154, 0.3336, 0.2283, -0.001135, -0.07974, 0.398, 0.6516, 104.1, 1.215, 3.966)
+SPREADS = (0.2507, 0.3791, 0.3054, 0.4198, 0.3896, 0.5668, 0.4281, 0.2677, 67.88, 2.072, 2.303)
+WEIGHTS = (
+    *(-3.347, -1.467, -4.211, 2.551, -0.5385, 2.664),
+    *(-0.05196, 1.195, 1.67, 0.02025, -2.037),
+)
+BIAS = -5.181
 #: Standard deviations beyond which a property says no more.
 _FARTHEST = 4.0
 #: With a colour in more of its pixels than this no picture is a micrograph as it was taken.

@@ -35,23 +35,23 @@ def decode(data: bytes, where: str | Path) -> Array:
     ------
     BadInput : where it is no PNG, JPEG or GIF, is damaged, or has too many pixels.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
+    too_many = f"it has more than {MOST_PIXELS:,} pixels"
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "GIF")) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
-                    raise ValueError(f"{opened.width:,} × {opened.height:,} pixels are too many")
+                    raise ValueError(too_many)
                 shown = _flat(opened)
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombWarning,
-            Image.DecompressionBombError,
-        ) as error:
-            raise BadInput(f"A picture cannot be decoded ({error})", where=where) from error
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise BadInput(f"A picture cannot be decoded: {too_many}", where=where) from error
+        except UnidentifiedImageError as error:
+            what = "A picture cannot be decoded: it is no whole PNG, JPEG or GIF"
+            raise BadInput(what, where=where) from error
+        except (OSError, ValueError, SyntaxError) as error:
+            raise BadInput(f"A picture cannot be decoded: {error}", where=where) from error
     if max(shown.size) > LONGEST_SIDE:
         shown.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return np.asarray(shown)

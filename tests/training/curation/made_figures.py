@@ -56,7 +56,7 @@ def write_pdf(
                     60, y, f"This is an open access article under the {licence} licence."
                 )
                 y -= 18
-        for text in (_FILLER, *figure.mentioned, _FILLER):
+        for text in (_FILLER, *(f"{told} {_FILLER}" for told in figure.mentioned), _FILLER):
             y = _paragraph(canvas, text, 60, y, wide - 120) - 8
         scale = min((wide - 140) / figure.picture.width, 380 / figure.picture.height)
         w, h = figure.picture.width * scale, figure.picture.height * scale
@@ -81,10 +81,13 @@ def _reader(figure: Drawn) -> ImageReader:
 def _paragraph(
     canvas: Canvas, text: str, x: float, y: float, wide: float, size: float = 10
 ) -> float:
+    """The first line is indented, as in a journal; the height of the last line."""
     canvas.setFont("Times-Roman", size)
-    for line in simpleSplit(text, "Times-Roman", size, wide):
+    indent = 14 if size == 10 else 0
+    words = simpleSplit(text, "Times-Roman", size, wide - indent)
+    for number, line in enumerate(words):
         y -= size * 1.2
-        canvas.drawString(x, y, line)
+        canvas.drawString(x + (indent if number == 0 else 0), y, line)
     return y
 
 
