@@ -28,7 +28,7 @@ WATCHED = ("answers", "defect", "f1")
 _MOST_DEVICES, _MOST_STEPS = 100_000, 10**9
 
 
-def check(recipe: TrainingRecipe, devices: int) -> None:
+def check(recipe: TrainingRecipe, devices: int, among: int | None = None) -> None:
     """Refuse what no run could mean.
 
     Raises
@@ -37,6 +37,12 @@ def check(recipe: TrainingRecipe, devices: int) -> None:
     """
     for what, remedy in _of_hardware(recipe.hardware, devices):
         raise BadInput(what, where=f"recipe '{recipe.name}'", remedy=remedy)
+    if among is not None and (not _whole(among) or among < 1 or devices % among):
+        raise BadInput(
+            f"{devices} devices cannot be split into groups of {among}",
+            where=f"recipe '{recipe.name}'",
+            remedy="Let the group's size divide the number of devices.",
+        )
     if not recipe.stages:
         raise BadInput(
             "The recipe has no stage", where=f"recipe '{recipe.name}'", remedy="Give it one."

@@ -36,12 +36,16 @@ FRAGMENTS = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What decides the bytes: which parts learn, over how many devices, how much at once."""
+    """What decides the bytes: which parts learn, over how many devices, how much at once.
+
+    `among` devices share one copy of the states; None: all.
+    """
 
     start: FromCheckpoint
     data: ConversationPlan
     stage: Stage
     devices: int
+    among: int | None = None
 
     @property
     def counts(self) -> Counts:
@@ -70,6 +74,11 @@ class Load:
     def tokens(self) -> int:
         """Of one forward pass at most: every sample may fill a row."""
         return min(self.data.rows, self.samples) * self.data.longest
+
+    @property
+    def shares(self) -> int:
+        """Into how many the states are split."""
+        return self.devices if self.among is None else self.among
 
     @property
     def sharded(self) -> bool:
@@ -116,13 +125,13 @@ def check_parts(load: Load) -> dict[str, float]:
 
 
 def states(load: Load) -> dict[str, float]:
-    """What stays between steps: parameters, gradients and moments, each device with its share."""
-    trained, devices = load.trained, load.devices
+    """What stays between steps: parameters, gradients and moments, each device its share."""
+    trained, shares = load.trained, load.shares
     return {
-        "parameters": 4.0 * trained / devices,
-        "frozen parameters": 4.0 * load.frozen / devices,
-        "gradients": 4.0 * trained / devices,
-        "AdamW's moments": 8.0 * trained / devices,
+        "parameters": 4.0 * trained / shares,
+        "frozen parameters": 4.0 * load.frozen / shares,
+        "gradients": 4.0 * trained / shares,
+        "AdamW's moments": 8.0 * trained / shares,
     }
 
 

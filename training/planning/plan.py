@@ -161,7 +161,10 @@ class Plan:
 
 
 def plan(
-    recipe: TrainingRecipe, devices: int | None = None, memory_gb: float | None = None
+    recipe: TrainingRecipe,
+    devices: int | None = None,
+    memory_gb: float | None = None,
+    among: int | None = None,
 ) -> Plan:
     """What a run of the recipe would take; nothing is opened, and no hardware is needed.
 
@@ -169,6 +172,7 @@ def plan(
     ----------
     devices : how many; the recipe's own by default. The samples of a step stay as many.
     memory_gb : of one device, in 1e9 bytes; the recipe's own by default.
+    among : how many devices share one copy of the states (`Ranks.start`); all by default.
 
     Raises
     ------
@@ -178,12 +182,14 @@ def plan(
     if memory_gb is not None:
         recipe = replace(recipe, hardware=replace(recipe.hardware, memory_gb=memory_gb))
     devices = recipe.hardware.devices if devices is None else devices
-    check(recipe, devices)
+    check(recipe, devices, among)
     check_assumed(recipe)
     start, data = recipe.start, recipe.data
     if isinstance(start, FromCheckpoint) and isinstance(data, ConversationPlan):
         samples = data.samples
-        stages = tuple(_of_checkpoint(recipe, start, data, s, devices) for s in recipe.stages)
+        stages = tuple(
+            _of_checkpoint(recipe, start, data, stage, devices, among) for stage in recipe.stages
+        )
     else:
         assert isinstance(start, FromNothing), "nothing starts from a checkpoint on other data"
         assert isinstance(data, DataPlan), "nothing starts from nothing on other data"
@@ -199,8 +205,9 @@ def _of_checkpoint(
     data: ConversationPlan,
     stage: Stage,
     devices: int,
+    among: int | None,
 ) -> StagePlan:
-    load = memory.Load(start, data, stage, devices)
+    load = memory.Load(start, data, stage, devices, among)
     length = length_of(stage, start, data)
     reserve = memory.reserve(load)
     peaks = tuple(

@@ -143,6 +143,12 @@ def test_nonsense_in_adapters(lora: Lora, rates: dict[str, float], says: str) ->
         plan(replace(recipe, start=replace(recipe.start, lora=lora), stages=(stage,)))
 
 
+@pytest.mark.parametrize("among", [0, -8, 3, 16, 2.0])
+def test_groups_that_do_not_divide_the_devices(among: Any) -> None:
+    with pytest.raises(BadInput, match="cannot be split into groups"):
+        plan(paper_8xa100(), among=among)
+
+
 @pytest.mark.parametrize("seed", [-1, 0.5, True])
 def test_a_seed_that_is_none(seed: Any) -> None:
     with pytest.raises(BadInput, match="is no seed"):

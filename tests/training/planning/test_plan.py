@@ -242,3 +242,13 @@ def test_without_recomputing_a_step_takes_far_more() -> None:
     assert "kept values of layers" in found.reason
     assert "data.checkpointed" in found.reason
     assert memory.FRAGMENTS == 0.1
+
+
+def test_copies_of_the_states_take_a_smaller_group_share() -> None:
+    """16 devices in two groups of 8 hold what 8 hold, and learn as many samples a step as 16."""
+    found, eight = plan(paper_8xa100(), 16, among=8), plan(paper_8xa100(), 8)
+    parts, others = found.stages[0].step.parts, eight.stages[0].step.parts
+    for name in ("parameters", "frozen parameters", "gradients", "AdamW's moments"):
+        assert parts[name] == others[name], name
+    assert parts["kept inputs of layers"] == others["kept inputs of layers"] / 2
+    assert found.hours == eight.hours / 2
