@@ -2,7 +2,8 @@
 
 What shares a lot, a sample or its bytes stays together, or a model would be judged on a piece of
 glass that it was trained on. From ten groups on, the share that one falls into is decided by its
-name, so that a later export with more samples moves as few as possible. Knows nothing of conversations.
+name, so that a later export with more samples moves as few as possible. Knows nothing of
+conversations.
 """
 
 from __future__ import annotations
