@@ -279,7 +279,7 @@ def _checked_lines(checked: Mapping[str, Any]) -> list[str]:
         f"- Decisions: {decisions}.",
         f"- Accepted as they were: {value:.0%}, 95 % interval {low:.0%} to {high:.0%} (Clopper and "
         "Pearson), for all pairs if the checked ones were drawn at random, as `glassview curate "
-        "review` offers them.",
+        "review` offers them in the terminal.",
         "- By: " + ", ".join(f"{_line(who)} ({n})" for who, n in checked["people"].items()) + ".",
     ]
 

@@ -168,11 +168,8 @@ def conversation(
 
 
 def _defect(written: Written) -> bool | None:
-    """What the pair tells of a defect; a person who turned a verdict round turned this, too."""
-    if written.pair.kind == "verdict":
-        return written.standing.answer == "Yes."
-    # Of a claim that a person changed nobody says any more what it tells of a defect.
-    return None if written.decision == "edit" else written.pair.defect
+    """Whether the micrograph shows a defect: only a verdict tells, a claim is about one feature."""
+    return written.standing.answer == "Yes." if written.pair.kind == "verdict" else None
 
 
 def _licences(

@@ -47,7 +47,8 @@ class Pair:
     """One question and its answer, with the words that carry it.
 
     `name` is unique within the figure. `twin` is the other half of a claim. `defect` is what the
-    words tell of a defect of this sample, None where they do not or where it is not asked.
+    words tell: of a verdict whether there is a defect, of a claim whether its one feature is one,
+    None where they do not or where it is not asked.
     """
 
     name: str
@@ -188,16 +189,18 @@ class _Judge:
         told = {"yes": True, "no": False}.get(entry["defect"])
         if told is None:
             return
-        yield Pair(
-            name="v",
-            kind="verdict",
-            level=self._next_level(),
-            question="",  # the product's own words for it
-            answer="Yes." if told else "No.",
-            support=self._support(entry["support"]),
-            features=(_key(entry["feature"]),),
-            defect=told,
-        )
+        support, key = self._support(entry["support"]), _key(entry["feature"])
+        for level in self._levels:  # what context adds to it is what the paper measured
+            yield Pair(
+                name=f"v-{level}",
+                kind="verdict",
+                level=level,
+                question="",  # the product's own words for it
+                answer="Yes." if told else "No.",
+                support=support,
+                features=(key,),
+                defect=told,
+            )
 
     def _next_level(self) -> ContextLevel:
         self._turn += 1

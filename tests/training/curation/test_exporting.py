@@ -61,8 +61,9 @@ def test_conversations_by_split_as_the_product_asks(written: Path, tmp_path: Pat
             assert "Treatment: etched in acid." in told
             assert ("[1] SEM micrograph of sample" in told) == (one.context_level == "high")
     verdicts = [c for c in made if "Answer yes or no" in c.turns[0].question]
-    assert len(verdicts) == 12
+    assert len(verdicts) == 48
     assert all((c.turns[0].answer == "Yes.") == c.defect for c in verdicts)
+    assert {c.defect for c in made if c not in verdicts} == {None}
 
 
 def test_evidence_stands_beside_every_pair(written: Path, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_card_without_a_check_says_so(written: Path, tmp_path: Path) -> None:
     export(written, tmp_path / "data")
     words = (tmp_path / "data" / "DATA_CARD.md").read_text("utf-8")
     assert "Nobody looked at any of them" in words
-    assert "0 of 216 (0%)" in words
+    assert "0 of 252 (0%)" in words
 
 
 def test_the_card_names_every_paper_and_its_licence(written: Path, tmp_path: Path) -> None:
@@ -304,14 +305,14 @@ def test_all_steps_from_the_command_line(
 ) -> None:
     assert curate("write", work, "--model", server.reference(), "--yes", "--json") == 0
     wrote = json.loads(capfd.readouterr().out)
-    assert (wrote["pairs"], wrote["figures"], wrote["unit"]) == (216, 18, "tokens")
+    assert (wrote["pairs"], wrote["figures"], wrote["unit"]) == (252, 18, "tokens")
     assert wrote["spent"] == server.billed
     assert curate("write", work, "--model", server.reference(), "--yes") == 0
     assert "nothing to write: 18 figures are written" in capfd.readouterr().out
     assert curate("status", work, "--json") == 0
     status = json.loads(capfd.readouterr().out)
     assert status["pairs"]["claim"] == 60
-    assert status["decisions"] == {"waiting": 216}
+    assert status["decisions"] == {"waiting": 252}
     assert status["tokens_spent"] == server.billed
     assert status["without_licence"] == []
     assert curate("status", work) == 0

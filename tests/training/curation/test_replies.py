@@ -157,8 +157,9 @@ def test_presence_tells_nothing_of_a_defect() -> None:
 
 def test_a_verdict_needs_words_too() -> None:
     yes = {"defect": "yes", "feature": "bubble", "support": ["The bubble started the break"]}
-    (pair,), drops = _pairs(_reply(verdict=yes), FIGURE)
-    assert (pair.answer, pair.defect, pair.question) == ("Yes.", True, "")
+    pairs, drops = _pairs(_reply(verdict=yes), FIGURE)
+    assert [pair.level for pair in pairs] == ["none", "basic", "moderate", "high"]
+    assert {(pair.answer, pair.defect, pair.question) for pair in pairs} == {("Yes.", True, "")}
     pairs, drops = _pairs(_reply(verdict={**yes, "support": []}), FIGURE)
     assert not pairs
     assert drops[0].reason == "no support"

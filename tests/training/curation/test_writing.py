@@ -39,8 +39,8 @@ def test_every_figure_gets_its_pairs(
     wrote = write_pairs(plan, served, lambda done, of: told.append((done, of)))
     assert (wrote.figures, wrote.failed, wrote.left) == (18, (), 0)
     assert told[-1] == (18, 18)
-    # 8 questions; a claim of presence; of bubbles and crystals one of a defect, and a verdict.
-    assert wrote.pairs == 18 * 8 + 18 * 2 + 12 * 2 + 12
+    # 8 questions, a claim of presence; of bubbles and crystals one of a defect, and verdicts.
+    assert wrote.pairs == 18 * 8 + 18 * 2 + 12 * 2 + 12 * 4
     assert dict(wrote.drops) == {
         "support that does not stand in the paper's words": 18,
         "a sample that the paper's words do not tell": 18,
@@ -78,8 +78,8 @@ def test_a_figure_whose_words_changed_is_written_anew(
     assert [one.id for one in plan.todo] == [figures[0].id]
     write_pairs(plan, opened())
     with PairLedger(work) as ledger:
-        assert ledger.superseded() == 13
-        assert len({one.id for one in ledger.written()}) == len(ledger.written()) == 216
+        assert ledger.superseded() == 16
+        assert len({one.id for one in ledger.written()}) == len(ledger.written()) == 252
 
 
 def test_only_sem_figures_that_repeat_nothing(
