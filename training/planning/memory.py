@@ -26,7 +26,7 @@ from training.recipe import ConversationPlan, FromCheckpoint, LanguageShape, Sta
 #: 32-bit copy, its gradient and the gradient in 16 bits again.
 CHUNK, LOGIT_BYTES = 256, 12
 #: The longest answer in a check (`conversations.checking`), tokens.
-ANSWER = 64
+ANSWER = 192
 #: What CUDA, cuBLAS and, between devices, NCCL take before the first tensor: model.md's figure.
 CUDA, NCCL = 1.0e9, 1.0e9
 #: What the allocator cannot use of what it holds. PyTorch's caching allocator wastes little with

@@ -135,3 +135,33 @@ def test_a_learning_tower_costs_its_own() -> None:
     # two pictures of 16 patches and a class token, 2 layers, 16-bit work
     each = 2 * 6 * 48 + 2 * 4 * 48 + 2 * 4 * 96
     assert parts["tower's kept values"] == 2 * 17 * 2 * each
+
+
+def test_the_plan_knows_what_the_loss_and_the_checks_take_at_once() -> None:
+    import inspect
+
+    from training.conversations import loss
+    from training.conversations.checking import Checker
+
+    assert loss._CHUNK == memory.CHUNK
+    said = inspect.signature(Checker.__init__).parameters
+    assert said["longest"].default == memory.ANSWER
+
+
+def test_logits_of_a_chunk_take_what_the_formula_says() -> None:
+    """What stands at the widest point of a chunk's way back: measured by torch's profiler."""
+    from torch.profiler import ProfilerActivity, profile
+
+    places, words, width = memory.CHUNK, 4096, 32
+    head = torch.nn.Linear(width, words, bias=False, dtype=torch.bfloat16)
+    hidden = torch.randn(places, width, dtype=torch.bfloat16, requires_grad=True)
+    targets = torch.zeros(places, dtype=torch.long)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        torch.nn.functional.cross_entropy(head(hidden).float(), targets).backward()
+
+    held, highest = 0, 0
+    changes = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    for event in sorted(changes, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    assert highest == pytest.approx(places * words * memory.LOGIT_BYTES, rel=0.35)

@@ -141,8 +141,8 @@ def test_a_check_holds_the_whole_model_and_the_answers_memory() -> None:
     assert check is not None
     assert "gradients" not in check.parts
     assert check.parts["the whole model in 16 bits"] == 2 * (TRAINED + TOWER)
-    # 8 questions of 576 image, 200 text and 64 new tokens: keys and values, 32 layers, 16 bits
-    assert check.parts["keys and values of answers"] == 8 * 840 * 2 * 32 * 4096 * 2
+    # 8 questions of 576 image, 200 text and 192 new tokens: keys and values, 32 layers, 16 bits
+    assert check.parts["keys and values of answers"] == 8 * 968 * 2 * 32 * 4096 * 2
 
 
 def test_a_check_alone_can_be_too_much() -> None:
