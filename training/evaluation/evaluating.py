@@ -113,6 +113,7 @@ def evaluate(
         notes += kin
         rows = _judge(rows, server, log)
         judges.append(server.model)
+        notes += _without_grade(rows, server.model)
         hosts[server.model] = server.host
     main = judges[1] if len(judges) > 1 else offline.NAME
     base, right = baselines.figures(readable, texts_told)
@@ -209,6 +210,17 @@ def _judge(rows: list[grading.Row], server: Server, log: Log) -> list[grading.Ro
             bar.update(done - bar.n)
 
         return grading.judged(rows, server, told)
+
+
+def _without_grade(rows: Sequence[grading.Row], judge: str) -> list[str]:
+    counts = texts.ungraded(rows, judge)
+    if not counts:
+        return []
+    reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items())
+    return [
+        f"{sum(counts.values())} of {len(rows)} replies have no grade by {judge} and stand in no "
+        f"mean ({reasons})"
+    ]
 
 
 def _kin(judge: str, model: VisionModel, cases: Sequence[Case], wanted: Wanted) -> list[str]:

@@ -90,10 +90,18 @@ def grade(
     order = np.random.default_rng(_SEED).permutation(len(replies))
     said = server.ask([asks_of([replies[i]])[0] for i in order], told)
     grades: dict[int, Grade] = {
-        int(i): Grade(None, None, str(one)) if isinstance(one, GlassError) else read(one.text)
+        int(i): _ungraded(one) if isinstance(one, GlassError) else read(one.text)
         for i, one in zip(order, said, strict=True)
     }
     return [grades[i] for i in range(len(replies))]
+
+
+def _ungraded(error: GlassError) -> Grade:
+    from training.served import LimitReached
+
+    # Without where it was and what is spent: what is alike is counted together.
+    is_limit = isinstance(error, LimitReached)
+    return Grade(None, None, "The limit was reached" if is_limit else error.what)
 
 
 def messages(reply: Graded) -> tuple[Mapping[str, Any], ...]:

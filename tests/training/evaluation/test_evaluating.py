@@ -179,7 +179,20 @@ def test_replies_that_a_judge_did_not_grade_stand_in_no_mean(out: Path, cases: l
         wanted = replace(WANTED, judges=(server.reference("bad-judge"),))
         result = evaluate(models.perfect(cases), wanted, out, log=_quiet)
     assert result["paper"]["full"]["quality_simple"]["high"] is None
-    assert sum(result["judge"]["ungraded"]["bad-judge"].values()) > 0
+    rows = sum(len(levels) for levels in result["verdicts"].values()) * NUMBER
+    assert sum(result["judge"]["ungraded"]["bad-judge"].values()) == rows
+    assert len(result["judge"]["ungraded"]["bad-judge"]) == 1  # alike reasons are counted together
+    assert any(f"{rows} of {rows} replies have no grade" in note for note in result["notes"])
+
+
+def test_a_limit_that_is_reached_is_told_and_the_rest_stays_ungraded(
+    out: Path, cases: list[Case]
+) -> None:
+    with ChatServer(lambda body: {"quality": 70, "features": 2, "why": ""}) as server:
+        wanted = replace(WANTED, judges=(server.reference("dear-judge"),), limit=40_000.0)
+        result = evaluate(models.perfect(cases), wanted, out, log=_quiet)
+    assert list(result["judge"]["ungraded"]["dear-judge"]) == ["The limit was reached"]
+    assert server.billed <= 40_000
 
 
 # Controls
