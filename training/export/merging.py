@@ -92,7 +92,11 @@ def merge_adapter(
 
 
 def merged_model(base: Path, adapter: Path) -> tuple[Any, Any, Any]:
-    """The merged model in float32, the base's processor, and the dtype that the base stores."""
+    """The merged model, the base's processor, and the dtype in which both are stored.
+
+    What is held is the base as it is stored, and one matrix in float32.
+    """
+    from peft.tuners.lora import LoraLayer
     from transformers import LlavaForConditionalGeneration
 
     from glassllava.model import opening, tower
@@ -105,9 +109,15 @@ def merged_model(base: Path, adapter: Path) -> tuple[Any, Any, Any]:
         base, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype="auto"
     )
     stored = model.dtype
-    # Rounded once, when it is saved: a product of two halves of bf16 would be rounded twice.
-    model = with_adapter(model.float(), adapter).merge_and_unload(safe_merge=True)
-    return model, open_processor(base, model.config), stored
+    both = with_adapter(model, adapter)
+    for layer in both.modules():
+        if isinstance(layer, LoraLayer):
+            # Added in float32 and rounded once: a sum of rounded parts would be rounded twice.
+            held = layer.get_base_layer()
+            held.weight.data = held.weight.data.float()
+            layer.merge(safe_merge=True)
+            held.weight.data = held.weight.data.to(stored)
+    return both.unload(), open_processor(base, model.config), stored
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:

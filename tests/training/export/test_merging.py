@@ -93,6 +93,22 @@ def test_merged_logits_are_the_adapters(base: Path, tmp_path: Path, more: dict[s
     assert (plain - wanted).abs().max() > 0.1, "the adapter of this test changes nothing"
 
 
+def test_sixteen_bits_are_rounded_once(clip_llava: tuple[Any, Any], tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    save_folder(base, *clip_llava, ABOUT, dtype=torch.bfloat16)
+    adapter = save_adapter(tmp_path / "lora", _adapted(base), base)
+    merge_adapter(base, adapter, tmp_path / "out", ABOUT)
+    found = load_file(tmp_path / "out" / "model.safetensors")
+    assert {tensor.dtype for tensor in found.values()} == {torch.bfloat16}
+    whole = LlavaForConditionalGeneration.from_pretrained(base, dtype=torch.float32)
+    wanted = with_adapter(whole, adapter).merge_and_unload().state_dict()
+    for layer in range(2):
+        for name in ("self_attn.q_proj", "mlp.down_proj", "mlp.up_proj"):
+            stored = found[f"language_model.model.layers.{layer}.{name}.weight"]
+            exact = wanted[f"model.language_model.layers.{layer}.{name}.weight"]
+            assert torch.equal(stored, exact.bfloat16())
+
+
 def test_the_projector_comes_with_the_adapter(base: Path, adapter: Path, tmp_path: Path) -> None:
     names = load_file(adapter / "adapter_model.safetensors")
     assert any("multi_modal_projector" in name for name in names)
@@ -142,6 +158,7 @@ def test_an_adapter_of_another_architecture_is_refused_by_its_tensors(
         merge_adapter(base, folder, tmp_path / "out", ABOUT)
 
 
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys")
 def test_pickled_damaged_and_foreign_adapters_are_refused(
     copied: Callable[..., Path], base: Path, tmp_path: Path
 ) -> None:
