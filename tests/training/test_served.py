@@ -156,6 +156,25 @@ def test_a_kill_loses_only_what_was_in_flight(server: ChatServer, tmp_path: Path
     assert set(server.answered.values()) == {1}
 
 
+def test_an_interruption_keeps_what_was_paid_for(server: ChatServer, tmp_path: Path) -> None:
+    """Ctrl-C: those in flight are waited for and kept, no other is sent, the rest comes later."""
+    server.pause_s = 0.05
+    asks = [_text(f"question {n}") for n in range(30)]
+
+    def told(done: int, of: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    opened = _open(server, tmp_path, limit=10**6)
+    with pytest.raises(KeyboardInterrupt):
+        opened.ask(asks, told)
+    sent = len(server.requests)
+    assert 7 <= sent <= 7 + 4 + 1
+    assert opened.purse.spent() == server.billed
+    assert all(isinstance(one, Said) for one in opened.ask(asks))
+    assert set(server.answered.values()) == {1}
+
+
 # When a server is in trouble
 
 

@@ -60,6 +60,10 @@ class Patience:
         while (rest := max(until, self._not_before) - time.monotonic()) > 0:
             if self._stop.wait(rest):
                 break
+        self.go_on(label)
+
+    def go_on(self, label: str) -> None:
+        """Raises ModelUnavailable where the asking was stopped."""
         if self._stop.is_set():
             raise ModelUnavailable(
                 "The question was not asked: the run was stopped", where=label, retry=True

@@ -256,11 +256,15 @@ class Server:
         wait = 0.0
         while True:
             self._patience.wait(wait, ask.label)
-            bound = Tokens(len(words_in(ask).encode()) + self._besides(ask), ask.longest)
+            bound = Tokens(
+                len(words_in(ask).encode("utf-8", "replace")) + self._besides(ask), ask.longest
+            )
             number = self.purse.reserve(bound)
-            took = bound  # what a call counts whose end nobody sees
+            took = Tokens(0, 0)
             refused = self._refused
             try:
+                self._patience.go_on(ask.label)  # it may be over since money was waited for
+                took = bound  # what a call counts whose end nobody sees
                 document = self._wire.send(body_of(ask, self.model, seed, refused))
                 took = tokens_of(document) or bound
             except Refused as refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -294,6 +295,24 @@ def test_the_host_is_named_and_nothing_goes_out_before_a_yes(
     assert not server.requests
     assert curate("write", work, "--model", server.reference(), "--price-in", "1") == 2
     assert curate("write", work, "--model", "endpoint:http://h/v1", "--yes") == 2
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 2), ("no\n", 2), ("", 2)])
+def test_a_person_at_a_terminal_is_asked(
+    server: ChatServer,
+    work: Path,
+    curate: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    code: int,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert curate("write", work, "--model", server.reference()) == code
+    assert bool(server.requests) == (code == 0)
 
 
 def test_all_steps_from_the_command_line(
