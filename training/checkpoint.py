@@ -163,15 +163,17 @@ class Keeper:
 
     def _publish(self, part: Path, name: str, best: str | None) -> None:
         """Give a state its name, say that it is the latest, and remove what is no longer kept."""
-        target = self.folder / name
-        if target.exists():  # of a run that went back further than this
-            shutil.rmtree(target)
+        target, former = self.folder / name, self.folder / f"{name}.former{_PART}"
+        if target.exists():
+            target.rename(former)
         part.rename(target)
         on_disk(self.folder)
         write_whole(self.folder / _LATEST, name + "\n")
         states = sorted(path.name for path in self.folder.glob("step-????????"))
         for old in set(states[: -self.last]) - {best, name}:
             shutil.rmtree(self.folder / old)
+        if former.exists():
+            shutil.rmtree(former)
 
     def _latest(self) -> str | None:
         marker = self.folder / _LATEST

@@ -100,7 +100,8 @@ class Ranks:
         return self.rank == 0
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum of `values` over all processes."""
+        """The sum of `values` over all processes, in the processor's memory."""
+        values = values.cpu()
         if self.words is not None:
             values = values.clone()
             dist.all_reduce(values, group=self.words)
@@ -166,6 +167,9 @@ class Ranks:
         if self.words is None or sharding.is_sharded(model):
             return
         kept = [p for p in model.parameters() if p.requires_grad]
+        # What no process used has no gradient, as it would have none alone.
+        used = self.total(torch.tensor([p.grad is not None for p in kept], dtype=torch.int64))
+        kept = [p for p, users in zip(kept, used.tolist(), strict=True) if users]
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in kept]
         flat = torch.cat([grad.flatten() for grad in grads])
         dist.all_reduce(flat)

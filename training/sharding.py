@@ -54,7 +54,8 @@ def shard(model: Any, over: DeviceMesh, *, bf16: bool) -> None:
     Every layer of the language model and of the tower is gathered by itself when its turn comes;
     what is left (embeddings, projector, norms, head) is gathered for the whole of a pass.
     Parameters stay in 32 bits, each process with its share; with `bf16` they are gathered and
-    worked with in 16, while gradients are summed in 32.
+    worked with in 16, while gradients are summed in 32. Every process has to take every batch
+    through the same parts: they wait for each other at each.
     """
     policy = (
         MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
@@ -64,8 +65,6 @@ def shard(model: Any, over: DeviceMesh, *, bf16: bool) -> None:
     for layer in layers(model):
         fully_shard(layer, mesh=over, mp_policy=policy)
     fully_shard(model, mesh=over, mp_policy=policy)
-    # A batch without a picture must not leave the others waiting for the tower's gradient.
-    model.set_reduce_scatter_unused_params(True)
     model.through = MethodType(_through, model)
     register_fsdp_forward_method(model, "through")
 

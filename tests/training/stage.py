@@ -9,44 +9,110 @@ of the embedded model), `conversations` (fine-tuning as the command does it).
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(work: Path, *said: str, processes: int = 1) -> subprocess.Popen[str]:
-    """This file as a program of its own, one thread a process."""
-    words = [str(Path(__file__)), str(work), *said]
-    if processes > 1:
-        words = [
-            *("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"),
-            *words,
-        ]
-    threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, *words],
-        env={**os.environ, **threads},
+#: What every program needs is imported once, in a process that forks the others.
+_HERD = multiprocessing.get_context("forkserver")
+_HERD.set_forkserver_preload(
+    [
+        "torch._dynamo",
+        "torch.distributed.fsdp",
+        "torch.utils.tensorboard",
+        "transformers.models.clip.modeling_clip",
+        "transformers.models.llama.modeling_llama",
+        "transformers.models.llava.modeling_llava",
+        "peft",
+        "training.loop",
+    ]
+)
+
+
+@dataclass
+class Started:
+    """Processes that were started together, and the file into which they print."""
+
+    processes: list[Any]
+    printed: Path
+
+    @property
+    def pid(self) -> int:
+        return int(self.processes[0].pid)
+
+    @property
+    def ended(self) -> bool:
+        return all(process.exitcode is not None for process in self.processes)
+
+    @property
+    def told(self) -> str:
+        return self.printed.read_text("utf-8")
+
+    def wait(self, seconds: float = 600) -> list[int | None]:
+        """How each ended; those that have not by then are killed."""
+        end = time.monotonic() + seconds
+        for process in self.processes:
+            process.join(max(0.1, end - time.monotonic()))
+        for process in self.processes:
+            process.kill()
+            process.join()
+        return [process.exitcode for process in self.processes]
+
+
+def start(work: Path, *said: str, processes: int = 1) -> Started:
+    """This file's program on its own, or as so many processes as `torchrun` would start them."""
+    work.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    herd = []
+    for rank in range(processes):
+        place = {**where, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        process = _HERD.Process(target=_begin, args=([str(work), *said], place, work / "printed"))
+        process.start()
+        herd.append(process)
+    return Started(herd, work / "printed")
+
+
+def _begin(words: list[str], place: Mapping[str, str], printed: Path) -> None:
+    os.environ.update(place)
+    with printed.open("a", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.exit(main(words))
+
+
+def run(work: Path, *said: str, processes: int = 1) -> str:
+    """The same to its good end; what it printed."""
+    started = start(work, *said, processes=processes)
+    assert started.wait() == [0] * processes, started.told
+    return started.told
+
+
+def launch(work: Path, *said: str, processes: int) -> tuple[int, str]:
+    """The same by `torchrun` itself; how it ended and what it printed."""
+    torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
+    ended = subprocess.run(
+        [sys.executable, *torchrun, str(Path(__file__)), str(work), *said],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
+        timeout=600,
     )
-
-
-def run(work: Path, *said: str, processes: int = 1, fails: bool = False) -> str:
-    """The same to its end; what it printed."""
-    process = start(work, *said, processes=processes)
-    try:
-        told, _ = process.communicate(timeout=570)
-    finally:
-        process.kill()
-    assert (process.returncode != 0) == fails, told
-    return told
+    return ended.returncode, ended.stdout
 
 
 def make_model(width: int = 32, tied: bool = False, dropout: float = 0.0) -> Any:
@@ -156,6 +222,10 @@ def take(work: Path, args: argparse.Namespace, ranks: Any) -> None:
 
     broken = tuple(map(int, args.broken.split(","))) if args.broken else None
     model = make_model(args.width, args.tied, args.dropout)
+    if args.lora:
+        from peft import LoraConfig, inject_adapter_in_model
+
+        inject_adapter_in_model(LoraConfig(r=4, target_modules=["q_proj", "down_proj"]), model)
     if args.sharded or args.recompute:
         ranks.shard(model, bf16=args.bf16, recompute=args.recompute)
     rates = dict.fromkeys(args.parts.split(","), 2e-3)
@@ -222,7 +292,7 @@ def _silent(line: str) -> None:
     """Another process tells it."""
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("work", type=Path)
     parser.add_argument("--source", default="pairs")
@@ -236,12 +306,13 @@ def main() -> int:
     )
     parser.add_argument("--broken", default="")
     parser.add_argument("--among", type=int)
+    parser.add_argument("--lora", action="store_true")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--sharded", action="store_true")
     parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--tied", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
 
     import torch
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from glassllava.errors import BadInput
 from glassllava.model.tower import Tower, TowerConfig
 from glassllava.prompt import TEMPLATES_SHA256
 from training.checkpoint import Keeper
@@ -37,6 +38,11 @@ def make_embedded(
     from training.evaluation.embedded import judge_embedded
 
     plan, begin = _plans(recipe)
+    if ranks.world > 1:
+        raise BadInput(
+            f"'{recipe.name}' is made by one process, and {ranks.world} were started",
+            remedy="Start it without torchrun; data are made by as many as --workers says.",
+        )
     torch.manual_seed(recipe.seed)
     started = time.perf_counter()
     data = work / "data"
