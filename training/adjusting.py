@@ -47,8 +47,13 @@ def _changed(recipe: TrainingRecipe, path: list[str], value: str, change: str) -
     stages[path[0]] = _with(stages[path[0]], path[1:], value, change)
     if path[1] in ("steps", "epochs"):
         # A stage has one of the two: the one that was asked for.
-        other = "epochs" if path[1] == "steps" else "steps"
-        stages[path[0]] = replace(stages[path[0]], **{other: None})
+        stage = stages[path[0]]
+        asked_steps = path[1] == "steps"
+        stages[path[0]] = replace(
+            stage,
+            steps=stage.steps if asked_steps else None,
+            epochs=None if asked_steps else stage.epochs,
+        )
     return replace(recipe, stages=tuple(stages.values()))
 
 

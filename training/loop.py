@@ -156,7 +156,7 @@ def _broken(
     A model that is spread over processes needs all of them for a look: there all are named.
     """
     if not sharding.is_sharded(model):
-        found = []
+        found: list[str] = []
         for part in (part for batch in batches for part in source.apart(batch)):
             with ranks.precision(stage.bf16):
                 if not bool(torch.isfinite(source.losses(model, part)).all()):

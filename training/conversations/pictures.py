@@ -46,7 +46,7 @@ class Pictures:
         BadInput : for a picture outside of `images`.
         UnreadableMicrograph : names the conversations whose micrograph is missing or corrupt.
         """
-        first = {}  # the first conversation of each picture, which an error names
+        first: dict[str, str] = {}  # the first conversation of each picture, which an error names
         for conversation in conversations:
             first.setdefault(conversation.image, conversation.id)
         self._folder.mkdir(parents=True, exist_ok=True)

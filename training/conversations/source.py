@@ -79,7 +79,7 @@ class Conversations:
                 remedy=f"Give one weight for all tokens alike, or one each for {', '.join(KINDS)}.",
             )
         # With one weight the loss is the plain mean over all learnt tokens.
-        self.kinds = KINDS if len(stage.weights) > 1 else ("answers",)
+        self.kinds: tuple[str, ...] = KINDS if len(stage.weights) > 1 else ("answers",)
         self.steps_an_epoch = len(examples) / stage.batch
         self._examples, self._digests, self._vision = examples, digests, vision
         self._check, self._batch, self._seed = check, stage.batch, seed
