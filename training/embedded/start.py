@@ -192,12 +192,10 @@ def save_checkpoint(
     dtype: torch.dtype = torch.float16,
 ) -> None:
     """The model in 16 bits, the processor and `glassllava.json` in `folder`."""
-    import copy
+    from training.export.saving import write_model
 
     folder.mkdir(parents=True, exist_ok=True)
-    small: Any = copy.deepcopy(model)
-    small.to(dtype).save_pretrained(folder)
-    processor.save_pretrained(folder)
+    write_model(folder, model, processor, dtype=dtype)
     (folder / "glassllava.json").write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     for path in folder.iterdir():
         path.chmod(0o644)  # safetensors writes for its owner alone

@@ -24,6 +24,7 @@ from training.embedded.lessons import Teacher
 from training.embedded.watching import ask, blank_tokens
 from training.evaluation import tables
 from training.evaluation.tables import Answers, Truth
+from training.export.saving import write_manifest
 from training.journal import Log
 from training.recipe import FromNothing, TrainingRecipe
 
@@ -56,6 +57,8 @@ def judge_embedded(
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     (folder / "README.md").write_text(card(folder, recipe, figures, made), "utf-8")
     write_manifest(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)
     log(tables.as_markdown(figures))
     return figures
 
@@ -92,20 +95,6 @@ def split_sha256(recipe: TrainingRecipe, split: str) -> str:
 def _data(recipe: TrainingRecipe) -> DataPlan:
     assert isinstance(recipe.data, DataPlan)
     return recipe.data
-
-
-def write_manifest(folder: Path) -> None:
-    """SHA-256 of every file that ships, for `glassview model verify`."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "MANIFEST.json")
-    rows = {name: _sha256(folder / name) for name in names}
-    (folder / "MANIFEST.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    for path in folder.iterdir():
-        path.chmod(0o644)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _CARD = """# GlassLLaVA embedded
