@@ -46,6 +46,13 @@ def add_commands(commands: Any) -> None:
         "--work", default="training-work", help="folder of what is between; all processes see it"
     )
     train.add_argument("--workers", type=int, default=2, help="processes that make synthetic data")
+    train.add_argument(
+        "--among",
+        type=int,
+        metavar="N",
+        help="processes that share one copy of the states: fewer than all where nodes are far "
+        "apart and a copy fits into fewer",
+    )
     train.add_argument("--plan", action="store_true", help="say what would be done, and stop")
     train.add_argument(
         "--rehearse",
@@ -71,10 +78,12 @@ def _train(args: argparse.Namespace) -> int:
     recipe = adjusted(named(args.recipe), args.set)
     if args.plan:
         return _plan(recipe, args)
+    from training.planning.checking import check
     from training.ranks import Ranks
 
-    ranks = Ranks.start()
+    ranks = Ranks.start(args.among)
     try:
+        check(recipe, ranks.world)
         return _make(recipe, args, ranks)
     finally:
         ranks.end()
@@ -157,27 +166,26 @@ def _tell(args: argparse.Namespace, recipe: TrainingRecipe, out: Path, made: Any
 
 
 def _plan(recipe: TrainingRecipe, args: argparse.Namespace) -> int:
-    """Print what a run would take; 2 where it does not fit."""
+    """Print what a run would take; 2 where it does not fit, or a rehearsal lacks something."""
     import json
-    from dataclasses import asdict
 
     from training.planning.plan import plan
     from training.planning.printing import table, told
 
-    made = plan(recipe, args.devices)
+    made = plan(recipe, args.devices, among=args.among)
     rehearsals: tuple[Any, ...] = ()
     if args.rehearse:
         from training.planning.rehearsal import rehearse
 
         rehearsals = rehearse(recipe, args.devices)
     if args.json:
-        more = {"rehearsals": [asdict(done) for done in rehearsals]} if args.rehearse else {}
+        more = {"rehearsals": [done.to_json() for done in rehearsals]} if args.rehearse else {}
         print(json.dumps({**made.to_json(), **more}, indent=2))
     else:
         print(table(made))
         if rehearsals:
             print("\n" + told(rehearsals))
-    return 0 if made.fits else 2
+    return 0 if made.fits and all(done.complete for done in rehearsals) else 2
 
 
 def _log(line: str) -> None:
