@@ -4,9 +4,10 @@ Claim: of what is called "sem" or "other", nineteen of twenty are. The set is sm
 of papers: real SEM images (GLASSVIEW_REAL_MICROGRAPHS), synthetic micrographs, plots, drawings,
 element maps, pages of text, and the photographs that scikit-image, scikit-learn and matplotlib
 ship, in colour and in grey. Each source picture is seen as it is, and once altered (scale, crop,
-JPEG, contrast). The weights are fitted on even source pictures; figures are quoted on the odd ones, each
-source with its variants on one side. Beside it stands a linear probe on the embedded model's eye,
-fitted and judged on the same.
+JPEG, contrast). The weights are fitted on even source pictures; figures are quoted on the odd ones,
+each source with its variants on one side; two variants are not independent, so that intervals are
+rather too narrow. Beside it stands a linear probe on the embedded model's eye, fitted and judged on
+the same.
 
     python -m benchmarks.figure_kinds [--fit] [--list]
 """
@@ -190,8 +191,9 @@ def told_of(seen: list[Seen], scores: Array, fitted: Array, listed: bool) -> Non
         sure = [(e, s) for e, s in rows if s >= kinds.SEM or s <= kinds.OTHER]
         right = sum((s >= kinds.SEM) == e.is_sem for e, s in sure)
         number = len(rows)
-        print(f"| {group} | {number} | {len({e.source for e, _ in rows})} | {share(right, number)} |"
-              f" {share(number - len(sure), number)} | {share(len(sure) - right, number)} |")  # fmt: skip
+        counts = (right, number - len(sure), len(sure) - right)
+        cells = " | ".join(str(share(count, number)) for count in counts)
+        print(f"| {group} | {number} | {len({e.source for e, _ in rows})} | {cells} |")
         if listed and group == "all":
             for e, s in sure:
                 if (s >= kinds.SEM) != e.is_sem:

@@ -182,7 +182,8 @@ def compound(seed: int, *, kinds: tuple[str, ...] | None = None) -> Compound:
         picture = Image.open(held).convert("RGB")
     return Compound(
         picture, tuple(boxes[n] for n in order),
-        tuple(chosen[n % len(chosen)] for n in order), gutter, colour, labels, caption + ".", layout,
+        tuple(chosen[n % len(chosen)] for n in order), gutter, colour, labels,
+        caption + ".", layout,
     )  # fmt: skip
 
 

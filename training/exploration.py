@@ -32,8 +32,6 @@ FEWEST = 8
 _BATCH = 8
 #: Pictures shown beside the map for each cluster: those nearest to its centre.
 _EXAMPLES = 3
-#: Clusters that smaller counts hold are not said to be missed: a split of a tenth has no room.
-_LEAST_EXPECTED = 0.5
 _MARKS = ("o", "^", "s", "D", "P", "X", "v", "*")
 
 
@@ -193,7 +191,7 @@ def table_of(
     rows, missed = [], []
     for number in range(int(labels.max()) + 1):
         places = np.flatnonzero(labels == number)
-        members = [figures[place] for place in places]
+        members = [figures[int(place)] for place in places]
         away = np.linalg.norm(vectors[places] - vectors[places].mean(axis=0), axis=1)
         nearest = places[np.argsort(away, kind="stable")[:_EXAMPLES]]
         splits = Counter(figure.split for figure in members)
@@ -204,14 +202,14 @@ def table_of(
                 len(members) / len(figures),
                 len({figure.paper for figure in members}),
                 {name: splits[name] for name in names},
-                tuple(figures[place] for place in nearest),
+                tuple(figures[int(place)] for place in nearest),
                 _words_of(members),
             )
         )
         for name in names:
             expected = len(members) * whole[name] / len(figures)
             if not splits[name]:
-                small = " (less than one is expected)" if expected < _LEAST_EXPECTED else ""
+                small = " (less than one is expected)" if expected < 1 else ""
                 missed.append(
                     f"{name} misses cluster {number}: {len(members)} figures of "
                     f"{rows[-1].papers} papers, {expected:.1f} expected{small}"
@@ -227,9 +225,12 @@ def _split_order(name: str) -> tuple[int, str]:
 def _words_of(figures: Sequence[Figure], most: int = 4) -> tuple[str, ...]:
     """Features of glass, by key, that the captions of these figures name most often."""
     counts: Counter[str] = Counter()
-    for key in dict.fromkeys((*PARENTS, *vocabulary())):
-        name = re.compile(rf"\b{re.escape(name_of(key))}(?:s|es)?\b", re.IGNORECASE)
-        if number := sum(name.search(figure.caption) is not None for figure in figures):
+    names: dict[str, str] = {}
+    for key in (*PARENTS, *vocabulary()):
+        names.setdefault(name_of(key), key)  # a few words are a parent's and a child's
+    for name, key in names.items():
+        told = re.compile(rf"\b{re.escape(name)}(?:s|es)?\b", re.IGNORECASE)
+        if number := sum(told.search(figure.caption) is not None for figure in figures):
             counts[key] = number
     return tuple(key for key, _number in counts.most_common(most))
 
@@ -305,7 +306,10 @@ def draw(
                 frameon=False)  # fmt: skip
     axes.set(xticks=[], yticks=[])
     axes.set_title(f"{len(figures)} figures as the model's eye sees them (t-SNE)", loc="left")
-    beside = grid[1].subgridspec(deep, columns * (_EXAMPLES + 1), wspace=0.08, hspace=0.12)
+    beside = grid[1].subgridspec(
+        deep, columns * (_EXAMPLES + 1), wspace=0.08, hspace=0.12,
+        width_ratios=(1.2, *(1.0,) * _EXAMPLES) * columns,
+    )  # fmt: skip
     for row in rows:
         down, across = row.cluster % deep, row.cluster // deep * (_EXAMPLES + 1)
         text = sheet.add_subplot(beside[down, across])

@@ -48,7 +48,9 @@ def test_what_a_split_misses_is_said():
     assert [(row.figures, dict(row.splits)) for row in rows] == [
         (12, {"train": 10, "test": 2}), (8, {"train": 8, "test": 0})
     ]  # fmt: skip
-    assert missed == ("test misses cluster 1: 8 figures of 4 papers, 0.8 expected",)
+    assert missed == (
+        "test misses cluster 1: 8 figures of 4 papers, 0.8 expected (less than one is expected)",
+    )
     assert rows[0].words[0] == "crack"
     assert all(figure in figures[:12] for figure in rows[0].examples)
 

@@ -68,8 +68,14 @@ def _add_papers(steps: Any) -> None:
     papers.add_argument(
         "-w", "--work", required=True, type=Path, metavar="WORK", help="folder of the curation"
     )
-    papers.add_argument("--model", default="embedded", metavar="REF", help="tells SEM from other")
+    papers.add_argument("--model", default="embedded", metavar="REF", help="whose eye sorts looks")
     papers.add_argument("--seed", type=int, default=0, help="of the splits")
+    papers.add_argument(
+        "--shares",
+        nargs="+",
+        metavar="SPLIT=SHARE",
+        help="of the figures (default: train=0.8 validation=0.1 test=0.1)",
+    )
 
 
 def _add_write(steps: Any) -> None:

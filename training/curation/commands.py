@@ -20,9 +20,19 @@ if TYPE_CHECKING:
 
 def _papers(args: argparse.Namespace) -> int:
     from training.curation.papers import gather
+    from training.curation.splits import SHARES, read_shares
 
+    shares = read_shares(args.shares) if args.shares else SHARES
     with _Bar("papers") as told:
-        got = gather(args.paths, args.work, model=args.model, seed=args.seed, told=told, log=_log)
+        got = gather(
+            args.paths,
+            args.work,
+            model=args.model,
+            seed=args.seed,
+            shares=shares,
+            told=told,
+            log=_log,
+        )
     if args.json:
         _print_json({name: getattr(got, name) for name in got.__slots__})
     else:

@@ -3,8 +3,8 @@
     check_leaks(source, *, images=None, told=None) -> Leaks      looks, and refuses nothing
     refuse_leaks(leaks, source) -> None                          raises BadInput where there is one
 
-`source` is a WORK folder, its figures.jsonl, or any conversations file
-(`glassllava.conversation`); pictures of conversations are looked for under `images`, else beside the file.
+`source` is a WORK folder, its figures.jsonl, or any conversations file (`glassllava.conversation`);
+pictures of conversations are looked for under `images`, else beside the file.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _records(source: Path) -> Iterator[_Record]:
     """
     if source.is_dir() or source.name == FIGURES:
         for figure in read_figures(source if source.is_dir() else source.parent):
-            shared = [("are of one paper", figure.paper)]
+            shared = [("are of one paper", figure.paper), ("have one picture", figure.image)]
             if figure.doi:
                 shared.append(("are of one work by its DOI", figure.doi.lower()))
             if key := title_key(figure.title):
@@ -137,7 +137,7 @@ def _shared_words(records: tuple[_Record, ...]) -> Iterator[Leak]:
         for shared in record.shared:
             by_split = first.setdefault(shared, {})
             for split, other in by_split.items():
-                pair = (*sorted((split, record.split)), _short(shared))
+                pair = (min(split, record.split), max(split, record.split), _short(shared))
                 if split != record.split and pair not in told:
                     told.add(pair)
                     yield Leak(shared[0], other.id, record.id, (split, record.split))

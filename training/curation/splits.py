@@ -2,14 +2,16 @@
 
 Papers that are one work (DOI or title) or that share a picture go together. Groups are dealt out
 from the largest to the smallest, each to the split that has most room for it, in all and look by
-look (clusters of embeddings); the seed decides between equals. A paper that has a split keeps it when
-others come, so that a model's test figures never become its lessons. Knows no pixels.
+look (clusters of embeddings); so in a hundred orders, of which the one that leaves the fewest looks
+out is taken. A paper that has a split keeps it when others come, so that a model's test figures
+never become its lessons. Knows no pixels.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import random
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -22,6 +24,14 @@ from training.curation.figure import Figure
 #: Of the figures; the paper had 404 of 481 images to train on.
 SHARES = MappingProxyType({"train": 0.8, "validation": 0.1, "test": 0.1})
 _SHORTEST_TITLE = 20
+#: Orders in which groups are dealt out, of which the most even is taken.
+_TRIES = 100
+#: What a counted figure weighs beside one that is not.
+_ONE = 100
+#: How far the splits together may be from their shares where that covers more looks.
+_CLOSE = 0.06
+#: Of groups or splits, how much of each look they hold.
+_Counts = dict[str, Counter[int]]
 
 
 def checked_shares(shares: Mapping[str, float]) -> dict[str, float]:
@@ -42,6 +52,25 @@ def checked_shares(shares: Mapping[str, float]) -> dict[str, float]:
     if odd := [name for name in shares if not re.fullmatch(r"[a-z][a-z_-]{0,39}", name)]:
         raise BadInput(f"'{odd[0]}' cannot name a split", remedy="Use small letters.")
     return dict(shares)
+
+
+def read_shares(words: Sequence[str]) -> dict[str, float]:
+    """Shares as a person writes them: "train=0.9", "test=0.1".
+
+    Raises
+    ------
+    BadInput : where one is not written so, or together they are none.
+    """
+    told: dict[str, float] = {}
+    for word in words:
+        name, _, share = word.partition("=")
+        try:
+            told[name] = float(share)
+        except ValueError as error:
+            raise BadInput(
+                f"'{word}' is no share of a split", remedy="Write it as train=0.8."
+            ) from error
+    return checked_shares(told)
 
 
 def title_key(title: str) -> str:
@@ -103,50 +132,71 @@ def deal(
     """
     shares = checked_shares(shares)
     clusters, known = clusters or {}, known or {}
-    held: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    lasting: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    held: _Counts = defaultdict(Counter)
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
     for figure in figures:
         group = groups[figure.paper]
         counts = not figure.duplicate_of and figure.kind != "other"
         # What is not counted weighs a little: also papers without micrographs are dealt out.
-        held[group][clusters.get(figure.id, -1)] += 1.0 if counts else 0.01
+        held[group][clusters.get(figure.id, -1)] += _ONE if counts else 1
         if known.get(figure.paper) in shares:
-            lasting[group][known[figure.paper]] += 1.0
-    total: dict[int, float] = defaultdict(float)
-    for each in held.values():
-        for cluster, number in each.items():
-            total[cluster] += number
-    given: dict[str, dict[int, float]] = {name: defaultdict(float) for name in shares}
-    decided: dict[str, str] = {}
-    order = sorted(held, key=lambda group: (-sum(held[group].values()), _drawn(seed, group)))
-    for group in [*(g for g in order if g in lasting), *(g for g in order if g not in lasting)]:
-        if group in lasting:
-            votes = lasting[group]
-            split = max(votes, key=lambda name: (votes[name], list(shares).index(name) * -1))
-        else:
-            split = _neediest(held[group], given, total, shares, seed)
-        decided[group] = split
-        for cluster, number in held[group].items():
-            given[split][cluster] += number
-    sizes = {group: sum(each.values()) for group, each in held.items()}
-    _fill_empty(decided, sizes, lasting, shares, seed)
+            votes[group][known[figure.paper]] += 1
+    names = list(shares)
+    lasting = {
+        group: max(count, key=lambda name: (count[name], -names.index(name)))
+        for group, count in sorted(votes.items())
+    }
+    tries = (_dealt(held, lasting, shares, seed, attempt) for attempt in range(_TRIES))
+    decided = min(tries, key=lambda decided: _unevenness(decided, held, shares))
     return {paper: decided[group] for paper, group in groups.items()}
 
 
+def _dealt(
+    held: _Counts, lasting: Mapping[str, str], shares: Mapping[str, float], seed: int, attempt: int
+) -> dict[str, str]:
+    """{group: split}, the largest groups first; a later attempt takes some sooner, some later."""
+    drawn = random.Random(f"{seed} {attempt}")
+    total = sum(held.values(), Counter())
+    given: _Counts = {name: Counter() for name in shares}
+    sizes = {group: held[group].total() for group in sorted(held)}
+    keys = {
+        group: (-size * (drawn.uniform(0.3, 1.7) if attempt else 1), _drawn(seed, group))
+        for group, size in sizes.items()
+    }
+    decided: dict[str, str] = {}
+    for group in sorted(held, key=lambda group: (group not in lasting, keys[group])):
+        split = lasting.get(group) or _neediest(held[group], given, total, shares, seed)
+        decided[group] = split
+        given[split].update(held[group])
+    _fill_empty(decided, sizes, lasting, shares, seed)
+    return decided
+
+
+def _unevenness(decided: Mapping[str, str], held: _Counts, shares: Mapping[str, float]) -> float:
+    """The share of looks that splits miss, and how far the splits are from their shares."""
+    total = sum(held.values(), Counter())
+    given: _Counts = {name: Counter() for name in shares}
+    for group, split in decided.items():
+        given[split].update(held[group])
+    missed = sum(not given[name][look] for name in shares for look in total)
+    away = sum(abs(given[name].total() / total.total() - shares[name]) for name in shares)
+    return missed / (len(shares) * len(total)) + 3 * max(0.0, away - _CLOSE) + 0.01 * away
+
+
 def _neediest(
-    held: Mapping[int, float],
-    given: Mapping[str, Mapping[int, float]],
-    total: Mapping[int, float],
+    held: Counter[int],
+    given: _Counts,
+    total: Counter[int],
     shares: Mapping[str, float],
     seed: int,
 ) -> str:
     """The split into which most more of such groups fit: in all, and look by look."""
-    size = sum(held.values())
+    size = held.total()
 
     def room(split: str) -> tuple[float, str]:
         share, mine = shares[split], given[split]
-        whole = (share * sum(total.values()) - sum(mine.values())) / size
-        looks = sum(share * total[look] - mine.get(look, 0.0) for look in held) / size
+        whole = (share * total.total() - mine.total()) / size
+        looks = sum(share * total[look] - mine[look] for look in held) / size
         return whole + looks, _drawn(seed, split)
 
     return max(shares, key=room)
@@ -154,7 +204,7 @@ def _neediest(
 
 def _fill_empty(
     decided: dict[str, str],
-    sizes: Mapping[str, float],
+    sizes: Mapping[str, int],
     fixed: Collection[str],
     shares: Mapping[str, float],
     seed: int,

@@ -113,7 +113,11 @@ def write_jats(
 
 
 def write_html(
-    path: Path, figures: Sequence[tuple[str, str]], *, paragraphs: Sequence[str]
+    path: Path,
+    figures: Sequence[tuple[str, str]],
+    *,
+    paragraphs: Sequence[str],
+    title: str = "A made-up page on crystals in glass",
 ) -> Path:
     """A saved page; `figures` are (source of the picture, caption without its label)."""
     told = "".join(f"<p>{text}</p>" for text in paragraphs)
@@ -123,8 +127,7 @@ def write_html(
             "</figure>"
         )
     path.write_text(
-        f"<html><head><title>A made-up page on crystals in glass</title></head><body>{told}"
-        "</body></html>",
+        f"<html><head><title>{title}</title></head><body>{told}</body></html>",
         "utf-8",
     )
     return path

@@ -1,4 +1,4 @@
-"""Altered copies of a micrograph are known, others are not held for it, whatever databar they bear."""
+"""Altered copies of a micrograph are known; others are not held for it for a like databar."""
 
 from __future__ import annotations
 

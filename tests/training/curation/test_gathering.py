@@ -1,4 +1,4 @@
-"""Papers become figures with their words and origin; what is broken is listed, a cut run goes on."""
+"""Papers become figures with words and origin; what is broken is listed, a cut run goes on."""
 
 from __future__ import annotations
 

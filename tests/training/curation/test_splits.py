@@ -9,7 +9,7 @@ import pytest
 
 from glassllava.errors import BadInput
 from training.curation.figure import Figure
-from training.curation.splits import SHARES, deal, groups_of
+from training.curation.splits import SHARES, deal, groups_of, read_shares
 
 
 def papers(count, seed=0, looks=6):
@@ -82,3 +82,10 @@ def test_no_split_is_empty_where_there_are_papers_for_all():
 def test_shares_that_are_none_are_refused(shares):
     with pytest.raises(BadInput):
         deal([], {}, shares=shares)
+
+
+def test_shares_are_read_as_they_are_written():
+    assert read_shares(["train=0.9", "test=.1"]) == {"train": 0.9, "test": 0.1}
+    for words in (["train"], ["train=much"], ["train=0.5", "test=0.4"]):
+        with pytest.raises(BadInput):
+            read_shares(words)
