@@ -49,6 +49,7 @@ def _papers(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace) -> int:
+    from training.curation.figure import read_figures
     from training.curation.writing import ANSWERS, plan_writing, write_pairs
     from training.served import DEFAULT_REFERENCE, Price, Server
 
@@ -57,6 +58,7 @@ def _write(args: argparse.Namespace) -> int:
     price = None
     if args.price_in is not None:
         price = Price(args.price_in, args.price_out, args.currency)
+    read_figures(args.work)  # a folder that is none gets no folder of answers
     more = {} if args.image_tokens is None else {"image_tokens": args.image_tokens}
     server = Server(
         args.model or DEFAULT_REFERENCE,

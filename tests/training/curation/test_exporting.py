@@ -295,6 +295,9 @@ def test_the_host_is_named_and_nothing_goes_out_before_a_yes(
     assert not server.requests
     assert curate("write", work, "--model", server.reference(), "--price-in", "1") == 2
     assert curate("write", work, "--model", "endpoint:http://h/v1", "--yes") == 2
+    nowhere = work / "nowhere"
+    assert curate("write", nowhere, "--model", server.reference(), "--yes") == 2
+    assert not nowhere.exists()
 
 
 @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 2), ("no\n", 2), ("", 2)])
