@@ -80,7 +80,7 @@ def _paper(result: Mapping[str, Any]) -> str:
         figures = result["baselines"].get(name)
         if figures:
             cells = [_cell(figures.get(level), 100, 1) for level in levels]
-            made.append(_line(["", f"nothing: {title}", *cells]))
+            made.append(_line(["", f"baseline: {title}", *cells]))
     return _table(made)
 
 
@@ -244,7 +244,8 @@ def _words(result: Mapping[str, Any]) -> str:
         "**text only**: the same picture under the original's measurements and passages. "
         "**shuffled pictures**: the micrograph of a case of another group under this text.",
         "- Brackets: 95 % intervals; Clopper-Pearson for shares, else the bootstrap over groups "
-        f"({result['groups_are']}). Differences are paired.",
+        f"({result['groups_are']}; micrographs, for the probes of synthetic ones). Differences are "
+        "paired.",
     ]
     return "\n".join(lines)
 
