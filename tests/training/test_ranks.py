@@ -109,6 +109,22 @@ def test_a_model_that_is_not_sharded_passes_unchanged() -> None:
     assert sharding.number(torch.tensor(2.0)) == 2.0
 
 
+def test_two_processes_learn_the_same_and_stop_with_the_same_words(tmp_path: Path) -> None:
+    """Short; `make proof` takes 50 steps in every way of sharing, and torchrun itself."""
+    said = ("--steps", "6", "--keep", "3", "--check", "3")
+    program.run(tmp_path / "one", *said)
+    program.run(tmp_path / "two", *said, "--sharded", "--recompute", processes=2)
+    one, two = (_losses(tmp_path / name / "pairs") for name in ("one", "two"))
+    assert len(one) == 6
+    assert float((one - two).abs().max()) <= 1e-5
+
+    broken = program.start(tmp_path / "broken", *said, "--broken", "1,4", processes=2)
+    assert broken.wait() == [2, 2], broken.told
+    for rank in (0, 1):
+        assert f"rank {rank}: sample 4: The picture cannot be read." in broken.told
+    assert (tmp_path / "broken/pairs/latest").read_text("utf-8") == "step-00000003\n"
+
+
 @pytest.mark.proof
 @pytest.mark.parametrize("how", ["sharded", "hybrid", "copied", "tied", "frozen", "lora"])
 def test_two_processes_learn_what_one_learns(tmp_path: Path, how: str) -> None:
@@ -218,5 +234,5 @@ def test_where_one_process_cannot_go_on_all_stop_with_its_words(tmp_path: Path) 
     for rank in (0, 1):
         assert f"rank {rank}: sample 10: The picture cannot be read." in told
     assert time.monotonic() - started < 300
-    assert "Traceback" not in told.split("torch.distributed.elastic")[0]
+    assert "[rank" not in told  # as torch marks the traceback of a bug
     assert (tmp_path / "pairs/latest").read_text("utf-8") == "step-00000008\n"
