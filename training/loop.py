@@ -248,6 +248,12 @@ def _check(
     journal.check(progress.step, seen)
     if not stage.watched:
         return
+    if stage.watched not in seen:
+        raise BadInput(
+            f"The validation split tells no '{stage.watched}', which the stage watches",
+            where=f"stage '{stage.name}'",
+            remedy=f"Watch one of {', '.join(seen)}, or add such questions to the split.",
+        )
     figure = seen[stage.watched]
     if progress.best is None or figure > progress.best:
         progress.best, progress.best_at, progress.waited = figure, progress.step, 0

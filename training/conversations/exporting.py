@@ -61,7 +61,7 @@ def export(
             data_fingerprint=material.fingerprint,
             data_words=material.in_words,
             recipe=recipe.to_json(),
-            metrics=_last_figures(curves),
+            metrics=_figures(recipe, curves),
             settings={key: card[key] for key in _SETTINGS if key in card},
             limits=(
                 "Its figures above were used to choose when to stop: `glassview evaluate` measures "
@@ -96,15 +96,17 @@ def _kept_buffers(model: Any) -> list[str]:
     ]
 
 
-def _last_figures(curves: Mapping[str, Any]) -> dict[str, str]:
-    """What the last stage's best check said, in words."""
-    if not curves or not list(curves.values())[-1]:
-        return {}
-    name, curve = list(curves.items())[-1]
-    last = curve[-1]
+def _figures(recipe: TrainingRecipe, curves: Mapping[str, Any]) -> dict[str, str]:
+    """What the check of the exported state said: the best of the last stage, or its last."""
+    stage = recipe.stages[-1]
+    curve = curves[stage.name]
+    # `max` takes the first of equals, as the loop keeps it.
+    row = max(curve, key=lambda seen: seen[stage.watched]) if stage.watched else curve[-1]
     return {
-        f"{key}, validation, generated, after step {last['step']:.0f} of '{name}'": f"{value:.3f}"
-        for key, value in last.items()
+        f"{key}, validation, generated, after step {row['step']:.0f} of '{stage.name}'": (
+            f"{value:.3f}"
+        )
+        for key, value in row.items()
         if key != "step"
     }
 

@@ -104,6 +104,11 @@ def test_the_command_teaches_what_only_the_picture_tells(
     backend: Any = open_checkpoint(tmp_path / "out", "out")
     assert backend.identity.licence
     assert not (tmp_path / "out" / "calibration.json").exists()
+    first_best = next(row["step"] for row in curve if row["defect"] == best["defect"])
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert (
+        f"| defect blank, validation, generated, after step {first_best} of 'all' | 0.500 |" in card
+    )
 
 
 def _make(
@@ -288,6 +293,12 @@ def test_checkpoints_of_another_kind_are_refused(base: Path, tmp_path: Path) -> 
     counted.num_additional_image_tokens = 0
     third = tiny.save(tmp_path / "third", counted)
     _refused(third, data, tmp_path, ModelUnavailable, "counts 3 image tokens")
+
+
+def test_a_watched_figure_that_no_question_asks_for_is_said(base: Path, tmp_path: Path) -> None:
+    data = tiny.write_data(tmp_path, 6, 4)
+    with pytest.raises(BadInput, match=r"tells no 'f1', which the stage watches.*answers, defect"):
+        _make(_short(_recipe(), watched="f1"), base, data, tmp_path)
 
 
 def test_a_folder_that_is_not_empty_is_no_place_for_a_checkpoint(
