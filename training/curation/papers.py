@@ -69,7 +69,9 @@ def gather(
     """Read the papers under `paths` into WORK/figures.jsonl and WORK/images; the same call resumes.
 
     `told` is called with (papers done, of all), `log` with sentences. A paper that fails is listed
-    in the answer, and the rest goes on: a command exits 1 where `failed` is not empty.
+    in the answer, and the rest goes on: a command exits 1 where `failed` is not empty. Papers that
+    WORK/figures.jsonl has given a split keep it, whatever the seed: without that file all are
+    dealt out anew.
 
     Raises
     ------

@@ -25,7 +25,7 @@ MOST_PIXELS = 60_000_000
 LONGEST_SIDE = 3000
 _LARGEST_FILE = 100_000_000
 #: How much the shape of an original may differ from its part, and how well it must agree.
-_SHAPE, _AGREES = 0.06, 0.93
+_SHAPE, _AGREES = 0.2, 0.93
 
 
 def decode(data: bytes, where: str | Path) -> Array:

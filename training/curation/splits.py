@@ -141,6 +141,8 @@ def deal(
         held[group][clusters.get(figure.id, -1)] += _ONE if counts else 1
         if known.get(figure.paper) in shares:
             votes[group][known[figure.paper]] += 1
+    if not held:
+        return {}
     names = list(shares)
     lasting = {
         group: max(count, key=lambda name: (count[name], -names.index(name)))
