@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glassllava.errors import BadInput
+from training.conversations.starting import add_lora
 from training.planning.shapes import count
 from training.recipe import FromCheckpoint, LanguageShape, Lora, Stage, TowerShape, TrainingRecipe
 
@@ -176,17 +177,9 @@ def empty_model(start: FromCheckpoint) -> Any:
 
 
 def adapted(model: Any, lora: Lora) -> Any:
-    """The model with adapters in its language model, as `conversations` adds them."""
-    from peft import LoraConfig, inject_adapter_in_model
-
-    targets = "|".join(lora.targets)
-    config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=rf".*language_model.*\.({targets})",
-    )
-    return inject_adapter_in_model(config, model)
+    """The model with adapters in its language model, as a run adds them."""
+    add_lora(model, lora)
+    return model
 
 
 def llava_config(tower: TowerShape, language: LanguageShape) -> Any:
