@@ -15,11 +15,13 @@ from typing import Any, Literal
 from glassllava import features
 from glassllava.conversation import Conversation, read_conversations
 from glassllava.errors import BadInput
+from glassllava.quotation import harmless
 from glassllava.sample import LEVELS, ContextLevel, Sample
 from training.evaluation import stated
 
 Kind = Literal["simple", "complex"]
 Truth = Literal["defect", "no_defect", "depends"]
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,11 @@ def _of_record(record: Conversation, path: Path, images: Path) -> Iterable[Case]
         truth: Truth | None = "depends" if said == "depends" else None
         if record.defect is not None:
             truth = "defect" if record.defect else "no_defect"
+        # Names are anyone's, and stand in results and on terminals.
+        name, paper = harmless(record.id), harmless(record.paper)
         yield Case(
-            id=record.id if len(record.turns) == 1 else f"{record.id}#{number + 1}",
-            group=record.paper or record.id,
+            id=name if len(record.turns) == 1 else f"{name}#{number + 1}",
+            group=paper or name,
             image=images / inside,
             sample=Sample(),
             question=question,
@@ -125,7 +129,7 @@ def _of_record(record: Conversation, path: Path, images: Path) -> Iterable[Case]
             truth=truth,
             levels=(record.context_level,),
             told="\n".join(context),
-            writer=record.answer_source,
+            writer=harmless(record.answer_source)[:_LONGEST_NAME],
         )
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 FEWEST = 10
+_WRITERS = 5  # whose kinship with a judge is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def evaluate(
         hosts[server.model] = server.host
     main = judges[1] if len(judges) > 1 else offline.NAME
     base, right = baselines.figures(readable, texts_told)
+    if "why_not" in base:
+        notes.append(f"There are no baselines: {base['why_not']}")
     identity = model.identity
     result = {
         "schema": summary.SCHEMA,
@@ -226,10 +229,11 @@ def _without_grade(rows: Sequence[grading.Row], judge: str) -> list[str]:
 def _kin(judge: str, model: VisionModel, cases: Sequence[Case], wanted: Wanted) -> list[str]:
     """Where the judge is kin to who wrote the references, or to the model that it grades."""
     said = [families.kinship(judge, model.identity.name, "is being graded")]
-    for writer in sorted({case.writer or wanted.writer for case in cases}):
-        # A program and a person are no model's kin.
-        if writer not in (synthetic.WRITER, "person"):
-            said.append(families.kinship(judge, writer, "wrote the references"))
+    # A program and a person are no model's kin.
+    writers = sorted({c.writer or wanted.writer for c in cases} - {synthetic.WRITER, "person"})
+    said += [families.kinship(judge, who, "wrote the references") for who in writers[:_WRITERS]]
+    if len(writers) > _WRITERS:
+        said.append(f"{len(writers) - _WRITERS} more writers of references are not compared")
     return [sentence for sentence in said if sentence]
 
 

@@ -95,3 +95,11 @@ def test_a_split_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
 def test_twins_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="p1-f1"):
         conversation_cases(_file(tmp_path, _record(), _record()), tmp_path)
+
+
+def test_names_from_a_file_command_no_terminal(tmp_path: Path) -> None:
+    record = _record("p1\x1b[2J\n", answer_source="gpt\x1b]0;x\x07" + "y" * 500, paper="a\nb")
+    (case,) = conversation_cases(_file(tmp_path, record), tmp_path)
+    for name in (case.id, case.writer, case.group):
+        assert name.isprintable()
+    assert len(case.writer) <= 80

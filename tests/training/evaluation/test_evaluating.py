@@ -23,7 +23,7 @@ from training.evaluation.evaluating import Wanted, evaluate
 from training.evaluation.synthetic import synthetic_cases
 
 NUMBER, SIZE = 10, (112, 144)
-WANTED = Wanted(number=NUMBER, workers=1, training_texts=30, size=SIZE, with_plots=False)
+WANTED = Wanted(number=NUMBER, workers=1, training_texts=2, size=SIZE, with_plots=False)
 
 
 def _quiet(line: str) -> None:
@@ -86,6 +86,7 @@ def test_the_files_are_there_and_say_what_the_result_says(out: Path, best: dict[
     assert json.loads((out / "evaluation.json").read_text("utf-8"))["schema"] == 1
     page = (out / "evaluation.md").read_text("utf-8")
     assert "not the paper's GPT-4 figure" in page
+    assert "- There are no baselines: fewer than 20 training cases" in page
     assert "| **Defect detection, true/false (%)** | the micrograph | 100.0 [" in page
     for name in ("reliability.png", "risk-coverage.png", "context.png"):
         assert (out / name).stat().st_size > 5000
