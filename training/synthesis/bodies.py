@@ -70,13 +70,18 @@ def _outlines(
     ]
 
 
-@variant("open_porosity", (2e-8, 8e-6), views=("polished", "fracture", "surface"), secondary=True)
+@variant(
+    "open_porosity",
+    (2e-8, 8e-6),
+    views=("polished", "polished", "fracture", "surface"),
+    secondary=True,
+)
 def pores(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Pores of any shape in any ground: black, or grey where their floor or a filler is in sight;
     a bright lip in SE where the edge is thin."""
     count = int(np.exp(rng.uniform(np.log(3), np.log(260))))
     radii = draw_sizes(rng, count, canvas.shape, 1.5, 0.09 if count < 20 else 0.03)
-    rough = rng.uniform(0.15, 0.9)
+    rough = rng.uniform(0.15, 0.6)
     outlines = _outlines(
         rng, _places(canvas, rng, count), radii, rough, rng.uniform(1, 2.6), (0, 0, 0, 6, 8)
     )
@@ -120,7 +125,12 @@ def bubbles(canvas: Canvas, rng: Rng) -> list[Painted]:
     return [Painted("bubble", coverage > 0.5, count, sizes)]
 
 
-@variant("refractory_stone", (3e-8, 1e-5), views=("polished", "fracture", "etched"), secondary=True)
+@variant(
+    "refractory_stone",
+    (3e-8, 1e-5),
+    views=("polished", "polished", "fracture", "etched"),
+    secondary=True,
+)
 def lumps(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Foreign grains of any outline: lighter or darker, sharp or with a reaction rim, single or
     many, some of two phases."""
@@ -130,7 +140,7 @@ def lumps(canvas: Canvas, rng: Rng) -> list[Painted]:
         rng,
         drawing.scatter(rng, canvas.shape, count),
         radii[:count],
-        rng.uniform(0.2, 0.9),
+        rng.uniform(0.2, 0.6),
         rng.uniform(1, 2.8),
         (0, 0, 5, 7, 10),
     )
@@ -171,7 +181,7 @@ def loose_matter(canvas: Canvas, rng: Rng) -> list[Painted]:
     radii = draw_sizes(rng, count, canvas.shape, 2.0, 0.1 if count < 10 else 0.035)
     places = _places(canvas, rng, count)
     outlines = _outlines(
-        rng, places, radii, rng.uniform(0.3, 1.0), rng.uniform(1, 2.4), (0, 0, 5, 6, 9)
+        rng, places, radii, rng.uniform(0.2, 0.6), rng.uniform(1, 2.2), (0, 0, 5, 6, 9)
     )
     cover = drawing.polygons(canvas.shape, outlines, [1.0] * count)
     if rng.random() < 0.3:  # clumps of grains

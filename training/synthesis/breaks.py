@@ -15,7 +15,7 @@ from training.synthesis.drawing import Points
 from training.synthesis.fields import Field, blur, profile, smoothstep, soft_noise
 
 Rng = np.random.Generator
-_ALL = ("surface", "polished", "fracture", "coated", "etched")
+_ALL = ("surface", "polished", "polished", "polished", "fracture", "coated", "etched")
 
 
 def draw_width(rng: Rng, most: float = 30.0) -> float:
@@ -28,7 +28,7 @@ def kinked(rng: Rng, start: Points, angle: float, length: float, rough: float) -
     step = 3.0
     count = max(int(length / step), 3)
     heading = np.full(count, angle)
-    for cell, swing in ((60, 0.9), (18, 0.7), (6, 0.6)):
+    for cell, swing in ((60, 0.6), (18, 0.5), (6, 0.5)):
         knots = rng.normal(0, 1, count // max(int(cell / step), 1) + 2)
         heading = heading + rough * swing * np.repeat(knots, max(int(cell / step), 1))[:count]
     heading = heading + np.cumsum(rng.normal(0, 0.02 * rough, count))
@@ -182,7 +182,7 @@ def crack_channel(canvas: Canvas, rng: Rng) -> list[Painted]:
     tops = [np.full(width, -2.0, np.float32), *canvas.seams]
     bottoms = [*canvas.seams, np.full(width, height + 2.0, np.float32)]
     deep = [float(np.median(b - t)) for t, b in zip(tops, bottoms, strict=True)]
-    fitting = [i for i, d in enumerate(deep) if 25 < d] or [int(np.argmax(deep))]
+    fitting = [i for i, d in enumerate(deep) if d > 25] or [int(np.argmax(deep))]
     # Layers between two seams crack more readily than what lies beyond.
     inner = [i for i in fitting if 0 < i < len(deep) - 1]
     layer = int(rng.choice(inner if inner and rng.random() < 0.8 else fitting))

@@ -89,6 +89,13 @@ class Canvas:
     def backscattered(self) -> bool:
         return self.detector == "BSE"
 
+    def calm(self, share: float) -> None:
+        """Leave only `share` of the relief and the greys painted so far."""
+        self.height *= np.float32(share)
+        self.tone = np.asarray(1 + (self.tone - 1) * share, np.float32)
+        middle = float(np.median(self.z[::4, ::4]))
+        self.z = np.asarray(middle + (self.z - middle) * share, np.float32)
+
     def put_phase(self, coverage: Field, z: float | str) -> None:
         """Lay a phase over the matrix. SE sees composition weakly, so the gap is kept visible
         by the tone there; in BSE a gap under 0.8 would not be seen and is widened to that."""

@@ -22,7 +22,14 @@ PaintDecoy = Callable[[Canvas, Rng], tuple[str, ...]]
 
 DECOYS: dict[str, PaintDecoy] = {}
 #: How often beside the others (1): those that are artefacts are enough among the artefacts.
-ODDS: dict[str, float] = {"rules": 0.5, "streaks": 0.4, "seam": 0.3, "rings": 0.6}
+ODDS: dict[str, float] = {
+    "rules": 0.5,
+    "streaks": 0.4,
+    "seam": 0.3,
+    "rings": 0.4,
+    "ledges": 0.5,
+    "shadows": 0.5,
+}
 #: Parents whose label a decoy would make doubtful: it never stands beside them.
 NEVER_WITH: dict[str, frozenset[str]] = {
     "stains": frozenset({"corrosion", "inhomogeneity", "inclusion"}),
@@ -54,7 +61,7 @@ def stains(canvas: Canvas, rng: Rng) -> tuple[str, ...]:
         spots[where] = np.maximum(
             spots[where], np.exp(-(((dx**2 + dy**2) / radius**2) ** rng.uniform(0.7, 2)))
         )
-    ragged = np.clip(1 + 0.3 * soft_noise(rng, canvas.shape, 15, 2), 0, 1.6)
+    ragged = np.clip(1 + 0.12 * soft_noise(rng, canvas.shape, 15, 2), 0, 1.6)
     canvas.tone *= np.clip(1 - rng.uniform(0.1, 0.4) * spots * ragged, 0.3, 1)
     canvas.z -= rng.uniform(0, 0.7) * spots
     return ()
@@ -67,9 +74,11 @@ def rings(canvas: Canvas, rng: Rng) -> tuple[str, ...]:
         radius = canvas.shape[0] * rng.uniform(0.03, 0.25)
         where, dx, dy = canvas.window(float(x), float(y), 1.4 * radius)
         turn = np.arctan2(dy, dx)
+        local = (where[0].stop - where[0].start, where[1].stop - where[1].start)
         wave = 1 + 0.08 * np.sin(2 * turn + rng.uniform(0, 6)) + 0.04 * np.sin(5 * turn)
-        distance = np.hypot(dx, dy) / wave
-        line = np.exp(-(((distance - radius) / rng.uniform(1.2, 4)) ** 2))
+        distance = np.hypot(dx, dy) / wave + 1.2 * soft_noise(rng, local, 9, 2)
+        line = np.clip(0.5 + 0.6 * soft_noise(rng, local, max(radius / 2, 6)), 0, 1)
+        line = line * np.exp(-(((distance - radius) / rng.uniform(1.2, 4)) ** 2))
         inside = smoothstep(radius - distance, 0, 4)
         canvas.tone[where] *= 1 - rng.uniform(0.08, 0.3) * line - rng.uniform(0, 0.06) * inside
     return ()
@@ -79,8 +88,12 @@ def rings(canvas: Canvas, rng: Rng) -> tuple[str, ...]:
 def ledges(canvas: Canvas, rng: Rng) -> tuple[str, ...]:
     """Steps between two levels: a bright or a shaded line on one side only, no gap."""
     field = soft_noise(rng, canvas.shape, canvas.shape[0] * rng.uniform(0.2, 0.6), 2)
+    field += rng.uniform(0.0, 0.05) * soft_noise(rng, canvas.shape, rng.uniform(6, 20), 2)
+    fade = smoothstep(soft_noise(rng, canvas.shape, canvas.shape[0] * 0.3), -0.8, 0.8)
+    wide = rng.uniform(0.01, 0.06)
     for level in rng.uniform(-1.2, 1.2, int(rng.integers(1, 4))):
-        canvas.height += rng.uniform(1.0, 5) * smoothstep(field, level - 0.02, level + 0.02)
+        rise = rng.uniform(0.6, 4) * smoothstep(field, level - wide, level + wide)
+        canvas.height += rise * (0.15 + 0.85 * fade)
     return ()
 
 
@@ -96,8 +109,8 @@ def shadows(canvas: Canvas, rng: Rng) -> tuple[str, ...]:
         + np.cos(turn) * ys
         + 0.03 * height * soft_noise(rng, canvas.shape, height / 3)
     )
-    middle, wide = rng.uniform(-0.5, 0.5) * height, rng.uniform(0.03, 0.25) * height
-    canvas.tone *= 1 - rng.uniform(0.15, 0.5) * np.exp(-(((across - middle) / wide) ** 2))
+    middle, wide = rng.uniform(-0.5, 0.5) * height, rng.uniform(0.08, 0.4) * height
+    canvas.tone *= 1 - rng.uniform(0.06, 0.3) * np.exp(-(((across - middle) / wide) ** 2))
     return ()
 
 

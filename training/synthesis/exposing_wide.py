@@ -84,9 +84,17 @@ def _paint(canvas: Canvas, chosen: Chosen, rng: Rng) -> tuple[tuple[Painted, ...
     keys = list(chosen.artefacts)
     if chosen.ground in GROUNDS:
         painted.extend(GROUNDS[chosen.ground].paint(canvas, rng))
+        if canvas.strength > 1 and not painted:  # a feature was lost on it: a calmer one
+            canvas.calm(1 / canvas.strength)
     else:
         layered = chosen.family not in ("clean", "inhomogeneity", "particle")
         surfaces.prepare_view(canvas, rng, layered=layered)
+        if chosen.view == "surface":  # waves so deep would be shadows
+            canvas.height *= np.float32(0.3)
+        if chosen.family != "inhomogeneity" and rng.random() < 0.7:  # nothing real is even
+            mottle = power_noise(rng, canvas.shape, rng.uniform(1.0, 2.2), rng.uniform(20, 200))
+            canvas.tone *= 1 + rng.uniform(0.005, 0.05) / canvas.strength * mottle
+            canvas.z += rng.uniform(0.0, 0.25) / canvas.strength * mottle
     late = [name for name in chosen.decoys if rng.random() < 0.3]
     for name in chosen.decoys:
         if name not in late:

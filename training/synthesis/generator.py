@@ -147,12 +147,12 @@ def _developed(
         exposed = expose_wide(chosen, shape, paint_seed + attempt, image_seed, strength)
         if not exposed.unseen and exposed.painted:
             return chosen, exposed
-        strength = min(strength * 1.45, 3.0)
+        strength = min(strength * 1.4, 2.2)
         lead = chosen.leaders[0]
         if attempt >= 1:
             kept = tuple(p for p in chosen.leaders[1:] if p.key not in exposed.unseen)
             chosen = replace(chosen, leaders=(lead, *kept))
-        if attempt >= 2:
+        if attempt >= 3:
             ground = chosen.ground if lead.grounds else "plain"
             chosen = replace(chosen, ground=ground, decoys=(), noise="quiet")
     return None

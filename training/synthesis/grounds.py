@@ -195,11 +195,11 @@ def grown(canvas: Canvas, rng: Rng) -> list[Painted]:
     """An uneven crust with bright crests: ice, salt or redeposited matter over a rough base."""
     shape = canvas.shape
     canvas.height += rng.uniform(1, 5) * power_noise(rng, shape, 2.6, 90)
-    crest = 1 - np.abs(power_noise(rng, shape, 4.4, rng.uniform(30, 120)))
+    crest = 1 - np.abs(soft_noise(rng, shape, rng.uniform(18, 70), 3))
     where = smoothstep(soft_noise(rng, shape, rng.uniform(80, 250), 2), -0.3, 1.0)
     rise = np.clip(crest, 0, None) ** 3 * where
-    canvas.height += rng.uniform(3, 14) * rise
-    canvas.tone *= 1 + rng.uniform(0.1, 0.5) * rise
+    canvas.height += rng.uniform(3, 12) * rise
+    canvas.tone *= 1 + rng.uniform(0.05, 0.3) * rise
     canvas.tone *= 1 + rng.uniform(0.03, 0.12) * power_noise(rng, shape, 1.6, 100)
     return []
 
@@ -258,6 +258,8 @@ def composite(canvas: Canvas, rng: Rng) -> list[Painted]:
     core = drawing.discs(shape, places, radii.tolist())
     canvas.put_phase(coat, canvas.matrix_z + float(rng.choice([-3.0, -1.5, 2.0])))
     canvas.put_phase(core, canvas.matrix_z + float(rng.choice([-2.0, 1.2, 2.2])))
+    if not canvas.backscattered:
+        canvas.tone *= 1 + float(rng.choice([-1, 1])) * rng.uniform(0.06, 0.22) * core
     canvas.z += (1 - coat) * rng.uniform(0.1, 0.6) * power_noise(rng, shape, 1.8, 50)
     canvas.height += rng.uniform(-0.6, 0.8) * core
     return [Painted("fibre", core > 0.5, len(places), {"diameter": tuple((2 * radii).tolist())})]

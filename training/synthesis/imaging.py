@@ -235,4 +235,4 @@ def standing_out(mask: Mask, grey: Field) -> float:
     unrest = float(beside.std())
     own = float(within.std())
     texture = own - unrest if own > 1.4 * unrest else 0.0
-    return max(gap - 0.6 * unrest, texture)
+    return max(gap - 0.9 * unrest, texture)

@@ -42,7 +42,7 @@ class _Shown:
 @ground("section", ("polished",), shows=("pore", "phase_separation", "inclusion"), weight=3.0)
 def section(canvas: Canvas, rng: Rng) -> list[Painted]:
     """Two to four layers, resin above or below now and then."""
-    height, width = canvas.shape
+    height = canvas.shape[0]
     canvas.seams = _seams(rng, canvas.shape, int(rng.choice([1, 2, 2, 3])))
     greys = _greys(rng, len(canvas.seams) + 1)
     resin = (int(rng.choice([0, len(canvas.seams)])),) if rng.random() < 0.35 else ()
@@ -175,7 +175,7 @@ def _droplets(canvas: Canvas, rng: Rng, part: Field, shown: _Shown) -> None:
 
 def _lenses(canvas: Canvas, rng: Rng, part: Field, shown: _Shown) -> None:
     """Foreign bodies: lenses and angular lumps of another grey."""
-    height, width = canvas.shape
+    height = canvas.shape[0]
     count = int(rng.integers(2, 14))
     outlines = [
         drawing.blob(

@@ -15,6 +15,7 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def _spectrum(grey: Field) -> dict[str, float]:
         middles = np.sqrt(bins[1:] * bins[:-1])
         means = [
             float(power[(frequency >= a) & (frequency < b)].mean()) + 1e-6
-            for a, b in zip(bins[:-1], bins[1:], strict=True)
+            for a, b in pairwise(bins)
         ]
         found[name] = float(np.polyfit(np.log(middles), np.log(means), 1)[0])
     return found
@@ -138,7 +139,7 @@ def _edge_width(grey: Field) -> float:
     inner = steep[12:-12, 12:-12]
     if inner.size < 1000 or inner.max() <= 0:
         return 0.0
-    ys, xs = np.nonzero(inner > np.quantile(inner, 0.997))
+    ys, xs = np.nonzero(inner >= np.quantile(inner, 0.997))
     pick = np.linspace(0, len(ys) - 1, min(len(ys), 400)).astype(int)
     ys, xs = ys[pick] + 12, xs[pick] + 12
     along = np.linspace(-10, 10, 81)

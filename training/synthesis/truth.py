@@ -21,7 +21,7 @@ class TrueFeature:
     """One feature that is there. Sizes are in metres by quantity (`area_fraction` has no unit);
     the mask covers the whole frame, databar included, and is None for a whole-field texture, whose
     exact phase is `texture` where the painter knows it. `contrast` is how far it stands out of what
-    is beside it, in grey levels of 8 bits without noise; None where nobody looked (plain fields)."""
+    is beside it, in grey levels without noise; None where nobody looked (plain fields)."""
 
     key: str
     parent: str
