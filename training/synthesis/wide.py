@@ -223,7 +223,12 @@ def _others(
 def _decoys(parents: frozenset[str], ground: str, rng: Rng) -> tuple[str, ...]:
     number = int(rng.choice([0, 1, 2], p=[0.55, 0.33, 0.12]))
     shown = parents | set(GROUNDS[ground].shows if ground in GROUNDS else ())
-    fitting = [name for name in DECOYS if not NEVER_WITH.get(name, frozenset()) & shown]
+    fitting = [
+        name
+        for name in DECOYS
+        if not NEVER_WITH.get(name, frozenset()) & shown
+        and not (ground == "section" and name in ("hairs", "ledges", "rings"))
+    ]
     odds = np.array([DECOY_ODDS.get(name, 1.0) for name in fitting])
     picked = rng.choice(len(fitting), number, False, odds / odds.sum())
     return tuple(sorted(fitting[int(i)] for i in picked))

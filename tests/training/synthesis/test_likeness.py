@@ -47,7 +47,7 @@ def test_a_forest_tells_noise_from_calm_and_not_noise_from_noise() -> None:
     rng = np.random.default_rng(2)
 
     def heap(sigma: float) -> list[np.ndarray]:
-        return [np.clip(128 + rng.normal(0, sigma, (260, 260)), 0, 255) for _ in range(8)]
+        return [np.clip(128 + rng.normal(0, sigma, (150, 150)), 0, 255) for _ in range(6)]
 
     real = {str(i): grey for i, grey in enumerate(heap(10))}
     assert compare(real, heap(3), side=128, most=2)["told_apart_auc"] > 0.95

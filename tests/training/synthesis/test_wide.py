@@ -18,13 +18,13 @@ from training.synthesis.exposing_wide import LEAST
 from training.synthesis.generator import parents_of
 from training.synthesis.grounds import GROUNDS
 
-SIZE = (330, 440)
+SIZE = (300, 400)
 EVERY_VARIANT = [(p, i) for own in VARIANTS.values() for i, p in enumerate(own)]
 
 
 @cache
 def drawn() -> tuple[SyntheticMicrograph, ...]:
-    return tuple(generate(seed, size=SIZE) for seed in range(400, 480))
+    return tuple(generate(seed, size=SIZE) for seed in range(400, 460))
 
 
 def grey_of(one: SyntheticMicrograph) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_an_empty_ground_is_clean_but_for_what_it_shows(name: str) -> None:
         view=ground.views[0],
         detector=ground.detectors[0],
     )
-    for seed in range(3):
+    for seed in range(2):
         one = generate(seed, plan=plan, size=SIZE)
         assert one.present <= {"clean", *ground.shows}, (name, seed)
 
@@ -175,14 +175,14 @@ def test_fields_are_wide() -> None:
     assert np.mean([n >= 2 for n in several]) > 0.25
     assert max(several) >= 3
     assert len({one.noise for one in drawn()}) == 3
-    shapes = {generate(seed, plan=Plan(databar=False)).pixels.shape for seed in range(30, 38)}
-    assert len(shapes) >= 4
+    shapes = {generate(seed, plan=Plan(databar=False)).pixels.shape for seed in range(30, 35)}
+    assert len(shapes) >= 3
     assert all(min(s) >= 480 and max(s) <= 2048 for s in shapes)
 
 
 def test_cracks_are_one_to_thirty_pixels_wide_and_bodies_span_decades() -> None:
     widths, bodies = [], []
-    for seed in range(24):
+    for seed in range(12):
         plan = Plan(features=("crack_through",), look="wide", view="polished", artefacts=())
         one = generate(seed, plan=plan, size=SIZE)
         widths += [w / one.true_pixel_size_m for w in one.truths[-1].sizes.get("width", ())]
@@ -200,7 +200,7 @@ def test_a_split_is_held_out_by_ground_combination_and_noise() -> None:
         frozenset({frozenset({"crack", "pore"})}),
         frozenset({"loud"}),
     )
-    for seed in range(25):
+    for seed in range(6):
         kept = generate(seed, size=SIZE, without=held)
         assert not held.holds(kept.ground, kept.present, kept.noise)
         tested = generate(seed, size=SIZE, within=held)
@@ -237,9 +237,9 @@ def test_what_is_expected_is_sometimes_wrong() -> None:
 
 def test_the_same_picture_is_a_defect_or_not_by_its_sample() -> None:
     verdicts = Counter(one.defect for one in drawn())
-    assert verdicts[True] >= 20
-    assert verdicts[False] >= 20
-    assert verdicts[None] <= 20
+    assert verdicts[True] >= 15
+    assert verdicts[False] >= 15
+    assert verdicts[None] <= 15
 
 
 def test_noise_runs_along_the_rows_only() -> None:
@@ -258,7 +258,7 @@ def test_noise_runs_along_the_rows_only() -> None:
 
 def test_a_wide_micrograph_costs_less_than_a_second() -> None:
     spent = []
-    for seed in range(60, 72):
+    for seed in range(60, 67):
         start = time.process_time()
         generate(seed)
         spent.append(time.process_time() - start)
