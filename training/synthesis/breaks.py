@@ -43,7 +43,7 @@ def lips(rng: Rng, path: Points, width: float, both_ends: bool) -> Points:
     tip = np.clip((1 - t) * rng.uniform(1.5, 8), 0, 1) ** 0.7
     if both_ends:
         tip = tip * np.clip(t * rng.uniform(1.5, 8), 0, 1) ** 0.7
-    swell = np.exp(rng.uniform(0.1, 0.5) * profile(rng, count, count / rng.uniform(2, 9)))
+    swell = np.exp(rng.uniform(0.1, 0.38) * profile(rng, count, count / rng.uniform(2, 9)))
     half = np.maximum(0.5 * width * tip * np.clip(swell, 0.3, 2.2), 0.25)
     along = np.gradient(path, axis=0)
     along /= np.maximum(np.hypot(*along.T), 1e-6)[:, None]

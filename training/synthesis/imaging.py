@@ -135,9 +135,10 @@ def add_noise(grey: Field, rng: Rng, sigma: float, soften: float) -> Field:
     return np.asarray(grey + noise * level * np.float32(sigma) + lines, np.float32)
 
 
-#: What `likeness` finds in 27 real micrographs taken with electrons (the list is LABELS.csv of the
-#: shared micrographs; measured 2026-11-28): the 10th, 25th, 50th, 75th and 90th percentile over
-#: the images, in grey levels of 8 bits. Numbers alone; no pixel of them is used.
+#: What `likeness` finds in the 30 real micrographs of LABELS.csv (five of them taken with ions;
+#: measured 2026-11-28): the 10th, 25th, 50th, 75th and 90th percentile over the images, in grey
+#: levels of 8 bits. `along` is corrected by the 0.05 that the high-pass of `likeness` takes from
+#: white noise. Numbers alone; no pixel of them is used.
 REAL: Mapping[str, tuple[float, float, float, float, float]] = {
     "dark": (2.7, 15, 28, 62, 104),  # the 1st percentile of an image's grey levels
     "bright": (163, 190, 210, 225, 248),  # the 99th

@@ -47,7 +47,7 @@ def section(canvas: Canvas, rng: Rng) -> list[Painted]:
     greys = _greys(rng, len(canvas.seams) + 1)
     resin = (int(rng.choice([0, len(canvas.seams)])),) if rng.random() < 0.35 else ()
     shown = _Shown()
-    below = np.ones(canvas.shape, np.float32)
+    below: Field = np.ones(canvas.shape, np.float32)
     ys = np.arange(height, dtype=np.float32)[:, None]
     parts: list[Field] = []
     for seam in canvas.seams:

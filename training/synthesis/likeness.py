@@ -54,7 +54,7 @@ def statistics(grey: Field) -> dict[str, float]:
     found |= _noise(grey)
     found |= _spectrum(grey)
     soft = grey
-    local = []
+    local: list[float] = []
     for scale in SCALES:
         softer = ndimage.gaussian_filter(grey, scale, truncate=3.0, mode="reflect")
         band = soft - softer
@@ -62,7 +62,9 @@ def statistics(grey: Field) -> dict[str, float]:
         if scale == 4:
             local = [float(tile.std()) for tile in _tiles(band, 64)]
         soft = softer
-    found["patchy"] = float(np.std(local) / max(np.mean(local), 1e-3)) if len(local) > 3 else 0.0
+    found["patchy"] = (
+        float(np.std(local) / max(float(np.mean(local)), 1e-3)) if len(local) > 3 else 0.0
+    )
     found["edge"] = _edge_width(grey)
     rows = np.diff(np.median(grey, axis=1))
     floor = 1.25 * found["noise"] * np.sqrt(2 / grey.shape[1])
@@ -196,14 +198,15 @@ def told_apart(
 
 
 def real_specimens(folder: Path) -> dict[str, Field]:
-    """The specimen areas of the real micrographs (electrons only) that `LABELS.csv` names."""
+    """The specimen areas of the real micrographs that `LABELS.csv` names, ion images included."""
     import tifffile
     from PIL import Image
 
-    found = {}
+    found: dict[str, Field] = {}
     with (folder / "LABELS.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             path = folder / row["file"]
+            grey: Field
             if path.suffix == ".png":
                 grey = np.asarray(Image.open(path).convert("L"), np.float32)
             else:
@@ -234,7 +237,7 @@ def compare(
         "real": [statistics(grey) for grey in real.values()],
         "made": [statistics(grey) for grey in made],
     }
-    table = {}
+    table: dict[str, Any] = {}
     for name in whole["real"][0]:
         ours, theirs = ([one[name] for one in whole[which]] for which in ("made", "real"))
         table[name] = {

@@ -11,6 +11,7 @@ from training.synthesis import drawing
 from training.synthesis.canvas import Canvas, Painted, variant
 from training.synthesis.drawing import Stroke
 from training.synthesis.fields import (
+    Field,
     band_noise,
     blur,
     cells,
@@ -93,7 +94,9 @@ def rounded_islands(canvas: Canvas, rng: Rng) -> list[Painted]:
     inward = blur(found.borders, size * rng.uniform(0.1, 0.16))
     inward = inward / max(float(np.quantile(inward[::3, ::3], 0.98)), 1e-3)
     kept = (rng.random(len(found.seeds)) < rng.uniform(0.45, 1.0)).astype(np.float32)
-    island = smoothstep(rng.uniform(0.3, 0.5) - inward, -0.06, 0.06) * blur(kept[found.labels], 1.0)
+    island: Field = smoothstep(rng.uniform(0.3, 0.5) - inward, -0.06, 0.06) * blur(
+        kept[found.labels], 1.0
+    )
     island = smoothstep(island, 0.35, 0.65)
     fine = smoothstep(band_noise(rng, shape, rng.uniform(6, 12), 0.45), 0.9, 1.3)
     fine = fine * smoothstep(0.25 - blur(island, size * 0.08), 0.0, 0.2)
