@@ -53,7 +53,8 @@ def expose_wide(
     painted, keys = _paint(canvas, chosen, rng)
     canvas, painted = _draw_out(canvas, painted, shape)
     if rng.random() < 0.7:  # a surface is never as even as paint
-        canvas.height += rng.uniform(0.05, 0.4) * power_noise(rng, shape, rng.uniform(0.8, 2.2), 40)
+        rough = power_noise(rng, shape, rng.uniform(1.6, 3.0), rng.uniform(20, 120))
+        canvas.height += rng.uniform(0.02, 0.3) * rough
         canvas.tone *= 1 + rng.uniform(0.0, 0.02) * power_noise(rng, shape, 1.5, 300)
     rng = np.random.default_rng(image_seed)
     grey, painted = _image(canvas, chosen, painted, rng)
@@ -197,7 +198,9 @@ def _image(
         signal = artefacts.defocus(signal, rng)
     if "art_astigmatism" in chosen.artefacts:
         signal = artefacts.astigmatism(signal, rng)
-    span = rng.uniform(0.3, 0.8) if chosen.detector == "SE" else rng.uniform(0.12, 0.4)
+    span = rng.uniform(0.15, 0.6) if chosen.detector == "SE" else rng.uniform(0.08, 0.3)
+    if chosen.family == "clean":  # an empty field stays an even grey
+        span += 0.25
     grey = imaging.set_real_contrast(signal, rng, span)
     for key in ("art_drift_skew", "art_charging_drift", "art_line_noise"):
         if key in chosen.artefacts:
@@ -240,7 +243,7 @@ def _told(
         key for key, value in found.items() if value < LEAST and (key in own or value > LOST)
     )
     limits = [
-        found[one.key] * (1.1 if _thin(one) else 1.7) for one in seen if np.isfinite(found[one.key])
+        found[one.key] * (1.3 if _thin(one) else 2.0) for one in seen if np.isfinite(found[one.key])
     ]
     if limits and noise.sigma > min(limits):
         noise = replace(noise, sigma=min(limits))
@@ -260,7 +263,7 @@ def _thin(one: Painted) -> bool:
 
 
 def _noise_name(sigma: float) -> str:
-    return "quiet" if sigma < 3.25 else "middle" if sigma < 11 else "loud"
+    return "quiet" if sigma < 3.5 else "middle" if sigma < 11.5 else "loud"
 
 
 def shrunk(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:

@@ -148,11 +148,11 @@ REAL: Mapping[str, tuple[float, float, float, float, float]] = {
 #: Noise in grey levels, by name: averaged frames, one slow scan, one quick scan or a live image.
 #: Real images fall into two heaps (1 to 5 and 15 to 28); few lie between.
 NOISES: Mapping[str, tuple[float, float]] = {
-    "quiet": (0.8, 3.5),
+    "quiet": (1.0, 4.0),
     "middle": (3.0, 10.0),
-    "loud": (12.0, 28.0),
+    "loud": (13.0, 30.0),
 }
-NOISE_ODDS: Mapping[str, float] = {"quiet": 0.35, "middle": 0.4, "loud": 0.25}
+NOISE_ODDS: Mapping[str, float] = {"quiet": 0.36, "middle": 0.32, "loud": 0.32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def draw_noise(rng: Rng, name: str) -> Noise:
         float(np.exp(rng.uniform(low, high))),
         float(rng.uniform(0, 1)),
         float(np.clip(draw_from("along", rng), 0, 0.49)),
-        max(draw_from("lines", rng), 0.0),
+        0.5 * max(draw_from("lines", rng), 0.0),  # the rest of the jumps is structure
     )
 
 
@@ -199,7 +199,11 @@ def set_real_contrast(signal: Field, rng: Rng, least_span: float) -> Field:
     grey = (signal - low) / (high - low)
     gamma = float(np.exp(rng.normal(0, 0.15)))
     grey = np.where(grey > 0, np.abs(grey) ** gamma, grey)
-    return np.asarray(dark + grey * (bright - dark), np.float32)
+    grey = dark + grey * (bright - dark)
+    # A detector saturates softly: hardly a pixel of the real images is clipped.
+    high, low = np.clip(grey - 225, 0, None), np.clip(18 - grey, 0, None)
+    grey = grey - high + 26 * np.tanh(high / 26) + low - 16 * np.tanh(low / 16)
+    return np.asarray(grey, np.float32)
 
 
 def add_real_noise(grey: Field, rng: Rng, noise: Noise) -> Field:

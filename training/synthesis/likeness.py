@@ -124,12 +124,13 @@ def _spectrum(grey: Field) -> dict[str, float]:
     found = {}
     for name, low, high in (("slope_coarse", 1 / 64, 1 / 16), ("slope_fine", 1 / 16, 1 / 4)):
         bins = np.geomspace(low, high, 9)
-        middles = np.sqrt(bins[1:] * bins[:-1])
-        means = [
-            float(power[(frequency >= a) & (frequency < b)].mean()) + 1e-6
-            for a, b in pairwise(bins)
-        ]
-        found[name] = float(np.polyfit(np.log(middles), np.log(means), 1)[0])
+        places, means = [], []
+        for a, b in pairwise(bins):
+            ring = power[(frequency >= a) & (frequency < b)]
+            if ring.size:
+                places.append(float(np.log(a * b) / 2))
+                means.append(float(np.log(ring.mean() + 1e-6)))
+        found[name] = float(np.polyfit(places, means, 1)[0])
     return found
 
 
