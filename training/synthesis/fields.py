@@ -2,7 +2,7 @@
 
 Knows arrays only, nothing of glass or microscopes. Every field comes from the generator it is
 given, so that the same seed paints the same picture. Large scales are computed on coarse grids
-and stretched by two small matrix products, which is what keeps a micrograph under 0.1 s.
+and stretched by two small matrix products, which is what keeps a micrograph cheap.
 """
 
 from __future__ import annotations
