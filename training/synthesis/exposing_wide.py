@@ -19,7 +19,7 @@ from training.synthesis import artefacts, decoys, imaging, surfaces
 from training.synthesis.canvas import Canvas, Mask, Painted, Painter
 from training.synthesis.choosing import ORDER, Chosen
 from training.synthesis.exposing import moved
-from training.synthesis.fields import Field, Shape, blur, power_noise
+from training.synthesis.fields import Field, Shape, power_noise
 from training.synthesis.grounds import GROUNDS
 from training.synthesis.imaging import Noise, add_real_noise
 
@@ -222,8 +222,12 @@ def _told(
     """
     own = {lead.key for lead in chosen.leaders}
     clipped = np.clip(grey, 0, 255)
+    bodies = np.zeros(grey.shape, bool)
+    for one in painted:
+        if one.mask is not None and float(one.mask.mean()) < 0.5:
+            bodies |= one.mask
     found = {
-        one.key: np.inf if one.key == "featureless_surface" else _standing(one, clipped)
+        one.key: np.inf if one.key == "featureless_surface" else _standing(one, clipped, bodies)
         for one in painted
     }
     shown = [value for key, value in found.items() if np.isfinite(value) and key in own]
@@ -251,10 +255,10 @@ def _told(
     return grey, noise, seen, unseen
 
 
-def _standing(one: Painted, grey: Field) -> float:
+def _standing(one: Painted, grey: Field, bodies: Mask) -> float:
     mask = one.texture if one.texture is not None else one.mask
     if mask is None or bool(mask.all()):
-        return float((grey - blur(grey, 12)).std()) * 1.5
+        return imaging.texture_of(grey, bodies)
     return imaging.standing_out(mask, grey)
 
 

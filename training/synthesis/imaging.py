@@ -241,3 +241,14 @@ def standing_out(mask: Mask, grey: Field) -> float:
     own = float(within.std())
     texture = own - unrest if own > 1.4 * unrest else 0.0
     return max(gap - 0.9 * unrest, texture)
+
+
+def texture_of(grey: Field, bodies: Mask) -> float:
+    """How far a texture that fills the field stands out of its own mean, in grey levels, where no
+    other feature is near: bright dust on a black field is no texture of it. 0 where there is no
+    room left."""
+    free = ndimage.uniform_filter(bodies.astype(np.float32), 51) < 1e-5
+    if float(free.mean()) < 0.05:
+        return 0.0
+    rough = blur(grey, 1.0) - blur(grey, 12)
+    return float(rough[free].std()) * 1.5

@@ -167,6 +167,19 @@ def test_a_feature_that_is_lost_is_no_label() -> None:
     assert imaging.standing_out(mask, np.where(mask, busy - 30, busy)) < LEAST
 
 
+def test_dust_makes_no_texture_of_a_black_field() -> None:
+    rng = np.random.default_rng(3)
+    grey = np.full(SIZE, 18.0, np.float32)
+    dust = np.zeros(SIZE, bool)
+    dust[80:110, 90:140] = True
+    grey[dust] = 230
+    assert imaging.texture_of(grey, dust) < LEAST
+    rods = ndimage.gaussian_filter(rng.normal(0, 1, SIZE), 3).astype(np.float32)
+    grown = np.where(dust, 230, 100 + 20 * rods / rods.std())
+    assert imaging.texture_of(grown, dust) > 2 * LEAST
+    assert imaging.texture_of(grown, np.ones(SIZE, bool)) == 0
+
+
 def test_fields_are_wide() -> None:
     grounds = Counter(one.ground for one in drawn())
     assert len(grounds) >= 9
