@@ -168,7 +168,7 @@ def _painter(key: str, view: str | None, ground: str | None, rng: Rng) -> Painte
 def _ground(lead: Painter, parent: str, view: str, detector: str, rng: Rng) -> str:
     if lead.grounds:
         return str(rng.choice(lead.grounds))
-    if view == "polished" and parent in _LAYERED and rng.random() < 0.35:
+    if view == "polished" and parent in _LAYERED and rng.random() < 0.5:
         return "section"
     # Variants hold their own on any ground; finer work of the plain painters is lost on most.
     even = lead.key in _EVEN or (lead is PAINTERS[lead.key] and rng.random() < 0.8)
