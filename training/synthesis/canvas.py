@@ -84,6 +84,9 @@ class Canvas:
         #: every column from the top, and the cells of a grained ground.
         self.seams: list[Field] = []
         self.cells: Cells | None = None
+        #: Cracks that come with another feature (round a body of another expansion, through a
+        #: dried layer); truth on wide fields.
+        self.cracks_beside: list[Mask] = []
 
     @property
     def backscattered(self) -> bool:

@@ -102,6 +102,9 @@ def _paint(canvas: Canvas, chosen: Chosen, rng: Rng) -> tuple[tuple[Painted, ...
             keys.extend(decoys.DECOYS[name](canvas, rng))
     for lead in sorted(chosen.leaders, key=_turn):
         painted.extend(lead.paint(canvas, rng))
+    if canvas.cracks_beside:
+        beside = np.logical_or.reduce(canvas.cracks_beside)
+        painted.append(Painted("crack_through", beside, None, {}))
     for name in late:
         keys.extend(decoys.DECOYS[name](canvas, rng))
     for key in chosen.artefacts:

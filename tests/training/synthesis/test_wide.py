@@ -167,6 +167,20 @@ def test_a_feature_that_is_lost_is_no_label() -> None:
     assert imaging.standing_out(mask, np.where(mask, busy - 30, busy)) < LEAST
 
 
+def test_cracks_round_an_inclusion_are_cracks() -> None:
+    found = Counter()
+    for seed in range(8):
+        plan = Plan(features=("nickel_sulfide",), look="wide", ground="resin", artefacts=())
+        one = generate(seed, plan=plan, size=SIZE)
+        where = one.region("crack")
+        found[where is not None] += 1
+        if where is not None:
+            ball = one.region("inclusion")
+            assert ball is not None
+            assert (ndimage.binary_dilation(ball, iterations=8) & where).any()
+    assert found[True] >= 2
+
+
 def test_dust_makes_no_texture_of_a_black_field() -> None:
     rng = np.random.default_rng(3)
     grey = np.full(SIZE, 18.0, np.float32)
