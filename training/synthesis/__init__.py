@@ -3,5 +3,6 @@
 from training.synthesis.files import write_tiff
 from training.synthesis.generator import Plan, generate
 from training.synthesis.truth import SyntheticMicrograph, TrueFeature
+from training.synthesis.wide import HeldOut
 
-__all__ = ["Plan", "SyntheticMicrograph", "TrueFeature", "generate", "write_tiff"]
+__all__ = ["HeldOut", "Plan", "SyntheticMicrograph", "TrueFeature", "generate", "write_tiff"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synthesis.fields import Field, Shape
+from training.synthesis.fields import Cells, Field, Shape
 
 Mask = NDArray[np.bool_]
 
@@ -53,7 +53,8 @@ class Painted:
     """What a painter says it painted: sizes are in pixels, by quantity.
 
     `texture` is the exact phase of a texture that fills the field and has no `mask`: a truth for
-    measuring, which decides nothing about the picture.
+    measuring, which decides nothing about the picture. `contrast` is how far it stands out, in
+    grey levels, once it has been imaged on a wide field.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Painted:
     count: int | None = None
     sizes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     texture: Mask | None = None
+    contrast: float | None = None
 
 
 class Canvas:
@@ -78,10 +80,24 @@ class Canvas:
         self.z = np.full(shape, matrix_z, np.float32)
         self.tone = np.ones(shape, np.float32)
         self.void = np.zeros(shape, np.float32)
+        #: What a ground leaves for the features that follow it: the rows of a section's seams at
+        #: every column from the top, and the cells of a grained ground.
+        self.seams: list[Field] = []
+        self.cells: Cells | None = None
+        #: Cracks that come with another feature (round a body of another expansion, through a
+        #: dried layer); truth on wide fields.
+        self.cracks_beside: list[Mask] = []
 
     @property
     def backscattered(self) -> bool:
         return self.detector == "BSE"
+
+    def calm(self, share: float) -> None:
+        """Leave only `share` of the relief and the greys painted so far."""
+        self.height *= np.float32(share)
+        self.tone = np.asarray(1 + (self.tone - 1) * share, np.float32)
+        middle = float(np.median(self.z[::4, ::4]))
+        self.z = np.asarray(middle + (self.z - middle) * share, np.float32)
 
     def put_phase(self, coverage: Field, z: float | str) -> None:
         """Lay a phase over the matrix. SE sees composition weakly, so the gap is kept visible
@@ -122,9 +138,13 @@ class Painter:
     views: tuple[str, ...]
     detectors: tuple[str, ...]
     secondary: bool
+    grounds: tuple[str, ...] = ()
 
 
+#: One painter for every feature, on a plain ground: what measuring and the demo are built on.
 PAINTERS: dict[str, Painter] = {}
+#: Other ways the same features look, for wide fields; `grounds` names those that they need.
+VARIANTS: dict[str, list[Painter]] = {}
 
 
 def painter(
@@ -139,6 +159,25 @@ def painter(
 
     def enter(paint: Paint) -> Paint:
         PAINTERS[key] = Painter(key, paint, pixel_size, views, detectors, secondary)
+        return paint
+
+    return enter
+
+
+def variant(
+    key: str,
+    pixel_size: tuple[float, float],
+    *,
+    views: tuple[str, ...] = ("surface", "polished", "fracture"),
+    detectors: tuple[str, ...] = ("SE", "SE", "BSE"),
+    secondary: bool = False,
+    grounds: tuple[str, ...] = (),
+) -> Callable[[Paint], Paint]:
+    """Enter another way to paint `key`, used in wide fields beside that of `painter`."""
+
+    def enter(paint: Paint) -> Paint:
+        made = Painter(key, paint, pixel_size, views, detectors, secondary, grounds)
+        VARIANTS.setdefault(key, []).append(made)
         return paint
 
     return enter

@@ -126,7 +126,9 @@ def leached_layer(canvas: Canvas, rng: Rng) -> list[Painted]:
             lines.append((path, 1.8))
         if rng.random() < 0.5:
             lines.append((np.stack([np.array([0.0, height]), np.array([1.0, height])]), 1.0))
-        canvas.dig(drawing.strokes(canvas.shape, lines) * rind, 1.0, 0.85)
+        cracks = drawing.strokes(canvas.shape, lines) * rind
+        canvas.dig(cracks, 1.0, 0.85)
+        canvas.cracks_beside.append(cracks > 0.4)
     return [Painted("leached_layer", rind > 0.5, 1, {"thickness": (thick,)})]
 
 
@@ -186,7 +188,9 @@ def apatite_layer(canvas: Canvas, rng: Rng) -> list[Painted]:
             (drawing.wander(rng, p, rng.uniform(0, 6), height, rough=0.35), 3.0)
             for p in drawing.scatter(rng, canvas.shape, 3)
         ]
-        canvas.dig(drawing.strokes(canvas.shape, lines), 3, 0.85)
+        cracks = drawing.strokes(canvas.shape, lines)
+        canvas.dig(cracks, 3, 0.85)
+        canvas.cracks_beside.append(cracks > 0.4)
     return [
         Painted(
             "apatite_layer",

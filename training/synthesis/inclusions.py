@@ -32,7 +32,9 @@ def _halo_cracks(canvas: Canvas, rng: Rng, x: float, y: float, radius: float) ->
         start = (x + radius * np.cos(angle), y + radius * np.sin(angle))
         path = drawing.wander(rng, start, angle, radius * rng.uniform(0.5, 2.4), rough=0.15)
         lines.append((path, np.linspace(rng.uniform(1.8, 3.6), 0.8, len(path))))
-    canvas.dig(drawing.strokes(canvas.shape, lines), 1.5, 0.75)
+    cracks = drawing.strokes(canvas.shape, lines)
+    canvas.dig(cracks, 1.5, 0.75)
+    canvas.cracks_beside.append(cracks > 0.4)
 
 
 def _place(canvas: Canvas, rng: Rng, low: float, high: float) -> tuple[float, float, float]:

@@ -20,7 +20,8 @@ from training.synthesis.databar import BeamWords
 class TrueFeature:
     """One feature that is there. Sizes are in metres by quantity (`area_fraction` has no unit);
     the mask covers the whole frame, databar included, and is None for a whole-field texture, whose
-    exact phase is `texture` where the painter knows it."""
+    exact phase is `texture` where the painter knows it. `contrast` is how far it stands out of what
+    is beside it, in grey levels without noise; None where nobody looked (plain fields)."""
 
     key: str
     parent: str
@@ -29,6 +30,7 @@ class TrueFeature:
     sizes: Mapping[str, tuple[float, ...]]
     ruling: rules.Ruling | None
     texture: Mask | None = None
+    contrast: float | None = None
 
     @property
     def boxes(self) -> tuple[tuple[int, int, int, int], ...]:
@@ -59,6 +61,40 @@ class SyntheticMicrograph:
     artefacts: tuple[str, ...]
     sample: Sample
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ground: str = "plain"
+    decoys: tuple[str, ...] = ()
+    noise: str = ""
+    noise_sigma: float | None = None
+
+    def region(self, parent: str) -> Mask | None:
+        """Where a parent is, over the whole frame, for pointing and for cutting: the union of its
+        masks, or the whole specimen for a texture that fills it; None where it is not."""
+        truths = [t for t in self.truths if t.parent == parent and t.parent != "clean"]
+        if not truths:
+            return None
+        where = np.zeros(self.pixels.shape, bool)
+        for truth in truths:
+            if truth.mask is None:
+                where[: self.databar[0] if self.databar else None] = True
+            else:
+                where |= truth.mask
+        return where
+
+    def present_in(
+        self, window: tuple[int, int, int, int], least: int = 40
+    ) -> Mapping[str, tuple[float, bool]]:
+        """For a tile (x0, y0, x1, y1), ends exclusive: the parents with any pixel in it, the share
+        of the tile that each covers, and whether it holds `least` pixels of it. A parent that is
+        left out is not in the tile at all; one with fewer pixels is better taken as neither."""
+        x0, y0, x1, y1 = window
+        found: dict[str, tuple[float, bool]] = {}
+        for parent in sorted({truth.parent for truth in self.truths} - {"clean"}):
+            where = self.region(parent)
+            if where is not None:
+                inside = where[y0:y1, x0:x1]
+                if inside.any():
+                    found[parent] = float(inside.mean()), int(inside.sum()) >= least
+        return found
 
     @cached_property
     def present(self) -> frozenset[str]:
@@ -104,7 +140,9 @@ def true_feature(
         ruling: rules.Ruling | None = rules.Ruling("no_defect", (), "expected here by the sample")
     else:
         ruling = rules.judge_child(one.key, {**tokens, **_size_tokens(sizes)})
-    return TrueFeature(one.key, parent, one.mask, one.count, sizes, ruling, one.texture)
+    return TrueFeature(
+        one.key, parent, one.mask, one.count, sizes, ruling, one.texture, one.contrast
+    )
 
 
 def _size_tokens(sizes: Mapping[str, tuple[float, ...]]) -> dict[str, frozenset[str]]:

@@ -20,7 +20,7 @@ SIZE = (240, 320)
 
 @cache
 def drawn() -> tuple[SyntheticMicrograph, ...]:
-    return tuple(generate(seed, size=SIZE) for seed in range(240))
+    return tuple(generate(seed, size=SIZE) for seed in range(150))
 
 
 def test_same_seed_same_micrograph() -> None:
@@ -47,9 +47,9 @@ def test_every_parent_is_reached_and_both_verdicts() -> None:
     seen = Counter(parent for one in drawn() for parent in one.present)
     assert set(seen) == set(features.PARENTS)
     verdicts = Counter(one.defect for one in drawn())
-    assert verdicts[True] > 60
-    assert verdicts[False] > 60
-    assert 0 < verdicts[None] < 48
+    assert verdicts[True] > 35
+    assert verdicts[False] > 35
+    assert 0 < verdicts[None] < 30
 
 
 def test_the_parent_alone_does_not_give_the_verdict() -> None:
