@@ -225,7 +225,7 @@ def artefacts(first: int, number: int) -> Iterable[str]:
     there: dict[str, list[bool]] = defaultdict(list)
     absent: dict[str, list[bool]] = defaultdict(list)
     for seed in range(first, first + number):
-        made = generate(seed)
+        made = generate(seed, plan=Plan(look="plain"))
         by = quality_of(specimen_of(made))
         told = {m.note.split(":")[0] for m in by.values() if m.note}
         for key in _TOLD:

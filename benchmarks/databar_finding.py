@@ -105,7 +105,7 @@ def main() -> None:
     for name, some in kinds.items():
         report(f"  of these, {name}", some)
     made = [
-        generate(seed, plan=Plan(databar=bool(seed % 2)))
+        generate(seed, plan=Plan(look="plain", databar=bool(seed % 2)))
         for seed in range(args.first, args.first + min(args.count, 200))
     ]
     report("training/synthesis, tuned on", [(found_in(m.pixels), m.databar) for m in made])

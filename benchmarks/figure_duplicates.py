@@ -52,7 +52,7 @@ def altered(picture: Array, bar: int | None, how: str, rng: np.random.Generator)
 def micrographs(count: int, first: int) -> list[tuple[str, Array, int | None]]:
     found = []
     for seed in range(first, first + count):
-        made = generate(seed, plan=Plan(bits=8, databar=seed % 2 == 0))
+        made = generate(seed, plan=Plan(look="plain", bits=8, databar=seed % 2 == 0))
         found.append(("synthetic", made.pixels, made.databar[0] if made.databar else None))
     real = os.environ.get("GLASSVIEW_REAL_MICROGRAPHS")
     for path in sorted(Path(real).iterdir()) if real else ():

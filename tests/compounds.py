@@ -37,7 +37,7 @@ class Compound:
 
 @functools.lru_cache(maxsize=400)
 def _painted(seed: int, databar: bool) -> Image.Image:
-    made = generate(seed, plan=Plan(bits=8, databar=databar))
+    made = generate(seed, plan=Plan(look="plain", bits=8, databar=databar))
     return Image.fromarray(made.pixels)
 
 

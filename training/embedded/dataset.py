@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,7 @@ FIRST_SEED = {
     "test": 4_000_000,
 }
 _CHUNK = 50
+Look = Literal["plain", "wide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class DataPlan:
     passage_budget: int = 700
     #: Every n-th training micrograph is measured: the others are never asked at `high`.
     measured_every: int = 2
+    #: Which micrographs: 'plain' (one even ground, one leading feature) or 'wide' (the rest).
+    look: Look = "plain"
 
     def chunks(self) -> Iterator[tuple[str, int, int]]:
         """(split, first index, number) of every chunk."""
@@ -77,6 +80,7 @@ def fingerprint(plan: DataPlan) -> str:
     for path in sources:
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     words = [FIRST_SEED, dict(plan.counts), plan.contexts, plan.image_size, plan.measured_every]
+    words.append(plan.look)
     total.update(json.dumps(words).encode())
     return total.hexdigest()
 
@@ -107,7 +111,7 @@ def _make_chunk(folder: Path, plan: DataPlan, library: bool, chunk: tuple[str, i
 
     from glassllava.micrograph.reading import read_micrograph
     from glassllava.model import processing
-    from training.synthesis import generate
+    from training.synthesis import Plan, generate
     from training.synthesis.files import write_tiff
 
     torch.set_num_threads(1)
@@ -119,7 +123,7 @@ def _make_chunk(folder: Path, plan: DataPlan, library: bool, chunk: tuple[str, i
     pictures.mkdir(parents=True, exist_ok=True)
     for index in range(first, first + number):
         seed = FIRST_SEED[split] + index
-        synthetic = generate(seed)
+        synthetic = generate(seed, plan=Plan(look=plan.look))
         path = pictures / f"{seed}.tif"
         write_tiff(synthetic, path)
         micrograph = read_micrograph(path, with_hash=False)

@@ -25,7 +25,7 @@ import numpy as np
 
 from glassllava import features, rules
 from glassllava.sample import LEVELS, ContextLevel, Sample, understand
-from training.embedded.dataset import FIRST_SEED
+from training.embedded.dataset import FIRST_SEED, Look
 from training.evaluation import scores
 from training.evaluation.cases import Case, Truth
 from training.evaluation.verdicts import finite
@@ -52,22 +52,22 @@ class Text:
         return {"defect": True, "no_defect": False}.get(self.truth or "")
 
 
-def synthetic_texts(number: int, folder: Path, workers: int) -> list[Text]:
+def synthetic_texts(number: int, folder: Path, workers: int, look: Look = "plain") -> list[Text]:
     """The words and truths of the first training seeds, kept in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    return list(spread(partial(_text, folder), range(number), workers, "training samples"))
+    return list(spread(partial(_text, folder, look), range(number), workers, "training samples"))
 
 
-def _text(folder: Path, index: int) -> Text:
+def _text(folder: Path, look: Look, index: int) -> Text:
     seed = FIRST_SEED["train"] + index
     path = folder / f"text-{seed}.json"
     if path.exists():
         kept = json.loads(path.read_text("utf-8"))
     else:
         from training.evaluation.synthetic import truth_of
-        from training.synthesis import generate
+        from training.synthesis import Plan, generate
 
-        scene = generate(seed, size=_SMALL)
+        scene = generate(seed, plan=Plan(look=look), size=_SMALL)
         kept = {
             "sample": scene.sample.to_json(),
             "keys": [truth.key for truth in scene.truths],

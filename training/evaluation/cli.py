@@ -31,6 +31,13 @@ def add_commands(commands: Any) -> None:
     evaluate.add_argument(
         "-n", "--number", type=int, default=150, help="synthetic micrographs (default 150)"
     )
+    evaluate.add_argument(
+        "--look",
+        choices=("plain", "wide"),
+        default="plain",
+        help="plain: one leading feature on an even ground, as the embedded checkpoint learned "
+        "from; wide: fifteen grounds, up to four features, look-alikes",
+    )
     evaluate.add_argument("--data", metavar="FILE", help="conversations instead (LLaVA format)")
     evaluate.add_argument("--images", metavar="DIR", help="folder of their pictures")
     evaluate.add_argument("--split", default="test", help="which of their splits (default test)")
@@ -79,6 +86,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         price=_price(args.price),
         limit=args.limit,
         writer=args.writer,
+        look=args.look,
         with_plots=not args.no_plots,
     )
     out = Path(args.out)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassllava.errors import BadInput, RunUnavailable
 from glassllava.literature import Literature, NoLiterature
+from training.embedded.dataset import Look
 from training.evaluation import (
     agreement,
     baselines,
@@ -48,7 +49,8 @@ class Wanted:
     `number` synthetic micrographs, unless `data` names a conversations file with its `images`.
     `judges` are "offline" or `endpoint:URL#MODEL`; the first that is no "offline" gives the grades
     of the table. `limit` is what all calls of one judge may take together. `writer` is who wrote
-    the data, where the records do not say; `size` that of synthetic micrographs, (rows, columns).
+    the data, where the records do not say; `size` that of synthetic micrographs, (rows, columns),
+    `look` whether they are 'plain', as the checkpoint that ships learned from, or 'wide'.
     """
 
     number: int = 150
@@ -63,6 +65,7 @@ class Wanted:
     training_texts: int = baselines.SAMPLES
     writer: str = ""
     size: tuple[int, int] | None = None
+    look: Look = "plain"
     with_plots: bool = True
 
 
@@ -159,7 +162,9 @@ def _cases(wanted: Wanted, out: Path) -> list[Case]:
         if wanted.number < FEWEST:
             raise BadInput(f"Fewer than {FEWEST} micrographs give no figure", remedy="Raise -n.")
         folder = out / _pictures(wanted)
-        return synthetic.synthetic_cases(wanted.number, folder, wanted.workers, wanted.size)
+        return synthetic.synthetic_cases(
+            wanted.number, folder, wanted.workers, wanted.size, wanted.look
+        )
     if wanted.images is None:
         raise BadInput(
             "The folder of the pictures is not told", where=wanted.data, remedy="Add --images DIR."
@@ -169,8 +174,9 @@ def _cases(wanted: Wanted, out: Path) -> list[Case]:
 
 def _training_texts(wanted: Wanted, out: Path) -> list[baselines.Text]:
     if wanted.data is None:
-        folder = out / "training-texts"
-        return baselines.synthetic_texts(wanted.training_texts, folder, wanted.workers)
+        folder = out / f"training-texts{_look(wanted)}"
+        number, workers = wanted.training_texts, wanted.workers
+        return baselines.synthetic_texts(number, folder, workers, wanted.look)
     assert wanted.images is not None
     try:
         return baselines.texts_of(conversation_cases(wanted.data, wanted.images, "train"))
@@ -264,7 +270,10 @@ def _notes(
 
 def _data(wanted: Wanted) -> str:
     if wanted.data is None:
-        return "synthetic micrographs of the held-out test seeds, painted by a program: no specimen"
+        return (
+            f"synthetic micrographs ({wanted.look}) of the held-out test seeds, painted by a "
+            "program: no specimen"
+        )
     return f"conversations of split '{wanted.split}' in {wanted.data.name}"
 
 
@@ -283,7 +292,12 @@ def _write(
 
 
 def _pictures(wanted: Wanted) -> str:
-    return "micrographs" if wanted.size is None else "micrographs-{}x{}".format(*wanted.size)
+    size = "" if wanted.size is None else "-{}x{}".format(*wanted.size)
+    return f"micrographs{_look(wanted)}{size}"
+
+
+def _look(wanted: Wanted) -> str:
+    return "" if wanted.look == "plain" else f"-{wanted.look}"
 
 
 def _name(wanted: Wanted) -> str:

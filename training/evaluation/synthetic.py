@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from glassllava import features
 from glassllava.prompt import DEFAULT_QUESTION
-from training.embedded.dataset import FIRST_SEED
+from training.embedded.dataset import FIRST_SEED, Look
 from training.evaluation.cases import Case, Kind, Truth, read_case, write_case
 from training.evaluation.workers import spread
 
@@ -30,7 +30,9 @@ QUESTIONS: dict[Kind, tuple[str, ...]] = {
 WRITER = "a program, from the truth and the context rules"
 
 
-def synthetic_case(index: int, folder: Path, size: tuple[int, int] | None = None) -> Case:
+def synthetic_case(
+    index: int, folder: Path, size: tuple[int, int] | None = None, look: Look = "plain"
+) -> Case:
     """Case `index` of the test split; its picture is written into `folder` and kept there.
 
     `size` is (rows, columns) of the picture; the generator draws one of its own without it.
@@ -39,10 +41,10 @@ def synthetic_case(index: int, folder: Path, size: tuple[int, int] | None = None
     kept = folder / f"{seed}.json"
     if kept.exists():
         return read_case(kept)
-    from training.synthesis import generate
+    from training.synthesis import Plan, generate
     from training.synthesis.files import write_tiff
 
-    scene = generate(seed, size=size)
+    scene = generate(seed, plan=Plan(look=look), size=size)
     image = write_tiff(scene, folder / f"{seed}.tif")
     kind: Kind = "simple" if index % 2 == 0 else "complex"
     question = QUESTIONS[kind][index // 2 % 2]
@@ -63,11 +65,15 @@ def synthetic_case(index: int, folder: Path, size: tuple[int, int] | None = None
 
 
 def synthetic_cases(
-    number: int, folder: Path, workers: int, size: tuple[int, int] | None = None
+    number: int,
+    folder: Path,
+    workers: int,
+    size: tuple[int, int] | None = None,
+    look: Look = "plain",
 ) -> list[Case]:
     """The first `number` cases of the test split."""
     folder.mkdir(parents=True, exist_ok=True)
-    make = partial(synthetic_case, folder=folder, size=size)
+    make = partial(synthetic_case, folder=folder, size=size, look=look)
     return list(spread(make, range(number), workers, "painted"))
 
 
