@@ -172,7 +172,7 @@ def _add_looking(steps: Any) -> None:
         "look for papers, works and near-duplicate pictures that two splits share",
         "leaks WORK",
     )
-    leaks.add_argument("source", type=Path, metavar="SOURCE", help="WORK, or conversations")
+    leaks.add_argument("source", type=Path, metavar="SOURCE", help="WORK, an export or its file")
     leaks.add_argument("--images", type=Path, metavar="DIR", help="pictures of conversations")
     explore = _step(
         steps,

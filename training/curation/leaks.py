@@ -3,8 +3,9 @@
     check_leaks(source, *, images=None, told=None) -> Leaks      looks, and refuses nothing
     refuse_leaks(leaks, source) -> None                          raises BadInput where there is one
 
-`source` is a WORK folder, its figures.jsonl, or any conversations file (`glassllava.conversation`);
-pictures of conversations are looked for under `images`, else beside the file.
+`source` is a WORK folder, its figures.jsonl, a conversations file (`glassllava.conversation`), or a
+folder that holds such files alone, one for each split, as exports write them; pictures of
+conversations are looked for under `images`, else beside the file.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def _records(source: Path) -> Iterator[_Record]:
     ------
     BadInput : where the source is not there, or neither.
     """
-    if source.is_dir() or source.name == FIGURES:
+    if source.name == FIGURES or (source.is_dir() and not _exported(source)):
         for figure in read_figures(source if source.is_dir() else source.parent):
             shared = [("are of one paper", figure.paper), ("have one picture", figure.image)]
             if figure.doi:
@@ -123,10 +124,18 @@ def _records(source: Path) -> Iterator[_Record]:
                 shared.append(("are one picture, byte for byte", figure.sha256))
             yield _Record(figure.id, figure.image, figure.split, tuple(shared))
         return
-    for said in read_conversations(source):
+    files = _exported(source) if source.is_dir() else [source]
+    for said in (said for file in files for said in read_conversations(file)):
         shared = [("are of one paper", said.paper)] if said.paper else []
         shared.append(("ask about one picture", said.image))
         yield _Record(said.id, said.image, said.split, tuple(shared))
+
+
+def _exported(folder: Path) -> list[Path]:
+    """The files of conversations in the folder of an export; none in a work folder."""
+    if (folder / FIGURES).exists():
+        return []
+    return sorted(path for path in folder.glob("*.json") if path.name != "card.json")
 
 
 def _shared_words(records: tuple[_Record, ...]) -> Iterator[Leak]:

@@ -80,10 +80,14 @@ def read_picture(path: Path) -> Array:
     BadInput : where it cannot be read, or `decode` refuses it.
     """
     try:
+        # What is no file (a pipe, a device) may never end.
+        if path.exists() and not path.is_file():
+            raise BadInput("The picture is no file", where=path)
         with path.open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise BadInput(f"The picture cannot be read ({error.strerror})", where=path) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"The picture cannot be read ({why})", where=path) from error
     if len(data) > _LARGEST_FILE:
         raise BadInput("The picture is larger than 100 MB", where=path)
     return decode(data, path)

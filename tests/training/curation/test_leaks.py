@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import pytest
 from PIL import Image
@@ -90,6 +91,30 @@ def test_conversations_are_checked_alike(work, tmp_path):
     assert (leaks.checked, len(leaks.missing)) == (1, 1)
     with pytest.raises(BadInput, match=r"could not be compared.*gone\.png"):
         refuse_leaks(leaks, elsewhere)
+
+
+def test_the_folder_of_an_export_is_read_whole(work, tmp_path):
+    """A file of one split alone can share nothing with another."""
+    folder, _figures = work
+    made = tmp_path / "data"
+    (made / "images").mkdir(parents=True)
+    (made / "images" / "a.png").write_bytes((folder / "images" / "0.png").read_bytes())
+    (made / "card.json").write_text("{}")
+    write_conversations(made / "train.json", [said(1, "images/a.png", "train", "p")])
+    write_conversations(made / "test.json", [said(2, "images/a.png", "test", "q")])
+    assert check_leaks(made / "train.json").leaks == ()
+    (leak,) = check_leaks(made).leaks
+    assert (leak.why, set(leak.splits)) == ("ask about one picture", {"train", "test"})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_and_a_zero_byte_are_no_pictures(work, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    path = tmp_path / "x.json"
+    rows = [said(1, "pipe.png", "train"), said(2, "a\0b.png", "test")]
+    write_conversations(path, rows)
+    found = check_leaks(path)
+    assert (found.checked, len(found.missing)) == (0, 2)
 
 
 def test_what_is_no_source_is_refused(tmp_path):

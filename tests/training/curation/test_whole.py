@@ -101,7 +101,7 @@ def _whole(
     assert len(made) == card["pairs"] > 6 * len(seen)
     papers_of = {split: {c.paper for c in made if c.split == split} for split in card["splits"]}
     assert sum(map(len, papers_of.values())) == len(set().union(*papers_of.values()))
-    assert not check_leaks(data / "train.json", images=data).leaks
+    assert not check_leaks(data).leaks
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
