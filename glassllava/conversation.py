@@ -101,6 +101,12 @@ class Conversation:
         question_type = data.get("question_type", "simple")
         if question_type not in ("simple", "complex"):
             raise BadInput("'question_type' must be simple or complex", where=where)
+        try:
+            json.dumps(dict(data), ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise BadInput(
+                "A text holds half a character (a lone surrogate)", where=where
+            ) from error
         return cls(
             id=str(data.get("id", "")),
             image=str(data.get("image", "")),

@@ -87,3 +87,12 @@ def test_a_file_that_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text("{}")
     with pytest.raises(BadInput, match="not a JSON list"):
         list(read_conversations(tmp_path / "c.json"))
+
+
+def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    """JSON can write a lone surrogate, which no tokenizer and no file takes."""
+    path = tmp_path / "x.json"
+    write_conversations(path, [Conversation("a", "a.png", (Turn("Is it?", "Yes."),))])
+    path.write_text(path.read_text("utf-8").replace("Yes.", "Yes \\ud800"), "utf-8")
+    with pytest.raises(BadInput, match=r"a: A text holds half a character"):
+        list(read_conversations(path))

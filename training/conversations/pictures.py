@@ -88,10 +88,14 @@ def within(images: Path, name: str) -> Path:
     ------
     BadInput : where it lies outside, or is no file.
     """
-    path = (images / name).resolve()
+    try:
+        path = (images / name).resolve()
+        there = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a ring
+        raise BadInput(f"The name of the picture is none ({error})", where=name[:100]) from error
     if not name or not path.is_relative_to(images.resolve()):
         raise BadInput("The picture lies outside of the folder of images", where=name)
-    if not path.is_file():
+    if not there:
         raise UnreadableMicrograph(
             "There is no such picture",
             where=path,

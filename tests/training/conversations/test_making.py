@@ -219,6 +219,9 @@ def test_corrupt_missing_and_outside_pictures_are_named_before_the_first_step(
     made = list(read_conversations(data))
     write_conversations(data, [replace(made[0], image="../../etc/passwd"), *made[1:4], *made[6:]])
     _refused(base, data, tmp_path, BadInput, r"'train-p0_000.png'.*outside of the folder")
+    for name in ("a\0b.png", "n" * 300):
+        write_conversations(data, [replace(made[0], image=name), *made[1:4], *made[6:]])
+        _refused(base, data, tmp_path, BadInput, r"'train-p0_000.png'.*name of the picture is none")
 
 
 def test_a_split_that_is_missing_and_names_that_are_double_are_refused(
