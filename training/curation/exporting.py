@@ -52,6 +52,7 @@ def export(
     ------
     BadInput : where nothing stands, a licence is missing, splits leak, or OUT holds something else.
     """
+    named, out = out, out.resolve()
     _refuse_folder(out)
     figures = {figure.id: figure for figure in read_figures(work)}
     with PairLedger(work) as ledger:
@@ -115,7 +116,7 @@ def export(
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Exported(out, told)
+    return Exported(named, told)
 
 
 def conversation(
@@ -187,6 +188,10 @@ def _named(paper: str, figures: Iterable[Figure]) -> str:
 
 
 def _refuse_folder(out: Path) -> None:
+    if out == Path.cwd() or out in Path.cwd().parents:
+        raise BadInput(
+            "The folder one stands in cannot be replaced", where=out, remedy="Name a new folder."
+        )
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:

@@ -168,7 +168,7 @@ def take_decisions(
                 )
             )
         except BadInput as error:
-            refused.append((harmless(pair)[:100], str(error)))
+            refused.append((harmless(pair)[:100], f"{error.what}. {error.remedy}".strip()))
     return made, refused
 
 

@@ -249,6 +249,18 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(written: Path, tmp_p
     assert not list(tmp_path.glob(".*part"))
 
 
+def test_the_folder_one_stands_in_is_not_replaced(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in (".", ".."):
+        with pytest.raises(BadInput, match="one stands in"):
+            export(written, Path(name))
+    export(written, Path("../data"))
+    assert (tmp_path / "data" / "DATA_CARD.md").is_file()
+
+
 def test_nothing_to_export(work: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="Nothing was written here yet"):
         export(work, tmp_path / "data")
