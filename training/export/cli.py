@@ -83,8 +83,12 @@ def _convert(folder: Path, args: argparse.Namespace) -> Saved:
     from tqdm import tqdm
 
     from glassllava.errors import BadInput
+    from glassllava.model.opening import read_json
     from training.export.converting import convert_original
+    from training.export.original import read_original
 
+    if (folder / "config.json").is_file():  # another layout is said before its tower is missed
+        read_original(read_json(folder / "config.json"), folder / "config.json")
     if not args.tower:
         raise BadInput(
             "A checkpoint of the original layout does not hold its vision tower",

@@ -63,5 +63,7 @@ def test_a_checkpoint_that_opens_as_it_is_is_not_converted(
     command = ["convert", str(tmp_path / "hf"), "--tower", str(tmp_path), "-o", str(tmp_path / "x")]
     assert main(command) == 2
     assert "in Hugging Face LLaVA format already" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path / "hf"), "-o", str(tmp_path / "x")]) == 2
+    assert "in Hugging Face LLaVA format already" in capsys.readouterr().err
     assert main([*command, "--shard-gb", "0"]) == 2
     assert "more than 0" in capsys.readouterr().err
