@@ -130,7 +130,14 @@ def make_llava(
             peak=recipe.hardware.teraflops * 1e12 * ranks.world if on_gpu else None,
             a_token=work_of_a_token(model, recipe, stage, material, isinstance(vision, Kept)),
         )
-        curves[stage.name] = run_stage(model, stage, source, ranks, keeper, journal)
+        curve = curves[stage.name] = run_stage(model, stage, source, ranks, keeper, journal)
+        if stage.watched and max(curve, key=lambda seen: seen[stage.watched]) is curve[0]:
+            log(
+                f"{stage.name}: no check saw better '{stage.watched}' than the one before the "
+                "first step, so that what the stage started from is kept: it learnt nothing that "
+                "helps. More data, more steps or another rate may; its losses stand in "
+                f"{keeper.folder / 'journal.jsonl'}."
+            )
     export(recipe, begin, opened, material, curves, out, ranks)
     return curves
 
