@@ -50,7 +50,8 @@ def _head(result: Mapping[str, Any]) -> str:
     judge, model = result["judge"], result["model"]
     lines = [
         f"# Evaluation of {model['reference']}",
-        f"{result['cases']} cases of {result['groups']} {result['groups_are']}; {result['data']}. "
+        f"Cases: {result['cases']}. {result['groups_are'].capitalize()}: {result['groups']}. "
+        f"Data: {result['data']}. "
         f"Grades of the texts by **{judge['name']}**"
         + (
             ", a scorer that counts words: not the paper's GPT-4 figure, nor to be compared to it."

@@ -162,9 +162,9 @@ def _curve(
     look: Mapping[str, Any],
 ) -> None:
     points = [
-        (i + nudge, *(scale * v for v in figures[level]))
+        (i + nudge, *(scale * (figures[level][0] if v is None else v) for v in figures[level]))
         for i, level in enumerate(levels)
-        if figures.get(level) and None not in figures[level]
+        if figures.get(level) and figures[level][0] is not None
     ]
     if not points:
         return

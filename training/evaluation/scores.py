@@ -57,7 +57,7 @@ def bootstrap(
     """`score` of all rows, with the percentiles of resampled rows (Efron 1979).
 
     With `groups` (count,), whole groups are drawn: rows of one paper or one family of the
-    generator are no independent witnesses.
+    generator are no independent witnesses, and of a single group no interval is known.
     """
     rng = np.random.default_rng(seed)
     if count == 0:
@@ -72,18 +72,24 @@ def bootstrap(
         )
     drawn = np.array([score(rows) for rows in draws])
     value = score(np.arange(count))
-    if not np.isfinite(drawn).any():
+    alone = groups is not None and len(of_group) < 2
+    if alone or not np.isfinite(drawn).any():
         return Figure(value, float("nan"), float("nan"))
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
     return Figure(value, float(low), float(high))
 
 
 def mean(values: Array, groups: Array, *, repeats: int = 2000, seed: int = 0) -> Figure:
-    """The mean of `values` (N,), whole groups drawn. The same draws for every equal `groups`."""
+    """The mean of `values` (N,), whole groups drawn. The same draws for every equal `groups`.
+
+    Of a single group no interval is known: it is not a number then.
+    """
     if not len(values):
         return Figure(float("nan"), float("nan"), float("nan"))
     _, index = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(index, weights=values), np.bincount(index)
+    if len(sums) < 2:
+        return Figure(float(np.mean(values)), float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
     chosen = rng.integers(0, len(sums), (repeats, len(sums)))
     drawn = sums[chosen].sum(1) / counts[chosen].sum(1)
@@ -92,9 +98,14 @@ def mean(values: Array, groups: Array, *, repeats: int = 2000, seed: int = 0) ->
 
 
 def draws(groups: Array, *, repeats: int = 300, seed: int = 0) -> Array:
-    """(repeats, N): how often each row is in each of many draws of whole groups."""
+    """(repeats, N): how often each row is in each of many draws of whole groups.
+
+    No draw at all of a single group, which says nothing of others.
+    """
     _, index = np.unique(groups, return_inverse=True)
     count = int(index.max()) + 1 if len(index) else 0
+    if count < 2:
+        repeats = 0
     rng = np.random.default_rng(seed)
     chosen = rng.integers(0, max(count, 1), (repeats, count))
     times = np.zeros((repeats, count))

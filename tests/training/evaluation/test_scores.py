@@ -162,3 +162,18 @@ def test_nothing_has_no_figure() -> None:
     assert np.isnan(scores.mean(empty, empty).value)
     assert np.isnan(scores.bootstrap(lambda rows: float(rows.mean()), 0).value)
     assert np.isnan(scores.share(0, 0).value)
+
+
+def test_one_group_gives_a_value_and_no_interval() -> None:
+    values, one = np.array([0.0, 1.0, 1.0, 0.0]), np.zeros(4)
+    lone = scores.mean(values, one)
+    assert lone.value == 0.5
+    assert np.isnan([lone.low, lone.high]).all()
+    drawn = scores.bootstrap(lambda rows: float(values[rows].mean()), 4, groups=one)
+    assert drawn.value == 0.5
+    assert np.isnan([drawn.low, drawn.high]).all()
+    times = scores.draws(one)
+    spread = scores.spread(0.5, scores.drawn_f1(values > 0, values > 0, times))
+    assert np.isnan([spread.low, spread.high]).all()
+    two = scores.mean(values, np.array([0, 0, 1, 1]))
+    assert np.isfinite([two.low, two.high]).all()
