@@ -85,8 +85,29 @@ def _train(args: argparse.Namespace) -> int:
     try:
         check(recipe, ranks.world)
         return _make(recipe, args, ranks)
+    except OSError as error:
+        raise _of_the_disk(error, args) from error
     finally:
         ranks.end()
+
+
+def _of_the_disk(error: OSError, args: argparse.Namespace) -> Exception:
+    """What a full, write-protected or failing disk says as a sentence; what else, as it is."""
+    import errno
+
+    from glassllava.errors import RunUnavailable
+
+    full = (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EIO)
+    closed = (errno.EROFS, errno.EACCES, errno.EPERM)
+    in_the_way = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+    if error.errno not in (*full, *closed, *in_the_way):
+        return error
+    return RunUnavailable(
+        f"A file of the run cannot be written or read ({error.strerror})",
+        where=error.filename or args.work,
+        remedy="Check the room on the disk and the rights of --work and --out; then run the same "
+        "command again: it goes on from the last good state.",
+    )
 
 
 def _make(recipe: TrainingRecipe, args: argparse.Namespace, ranks: Ranks) -> int:

@@ -41,6 +41,23 @@ def test_a_change_of_the_recipe_changes_its_plan(capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out)["steps_total"] == -(-4291 // 32)
 
 
+def test_a_folder_that_cannot_be_used_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tiny.save(tmp_path / "base")
+    data = tiny.write_data(tmp_path, 6, 4)
+    words = ["train", "lora_1xa100", "--data", str(data), "--images", str(data.parent / "images")]
+    words += ["--base", str(base), "--json", "--set", "adapters.epochs=1"]
+    (tmp_path / "file").write_text("in the way")
+    asked = ["--work", str(tmp_path / "file"), "-o", str(tmp_path / "out")]
+    assert main([*words, *asked]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["kind"], error["where"]) == ("RunUnavailable", str(tmp_path / "file"))
+    asked = ["--work", str(tmp_path / "work"), "-o", str(tmp_path / "file")]
+    assert main([*words, *asked]) == 2
+    assert "is no folder" in json.loads(capsys.readouterr().out)["error"]["what"]
+
+
 def test_help_shows_how_processes_are_started(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--help"])

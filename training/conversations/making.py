@@ -64,9 +64,11 @@ def make_llava(
     """
     plan, begin = plans_of(recipe)
     with ranks.together():
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise BadInput(
-                "The folder of the checkpoint is not empty", where=out, remedy="Name a new one."
+                "The folder of the checkpoint is no folder, or not empty",
+                where=out,
+                remedy="Name a new one.",
             )
         # One process fetches from the hub; the others find it there.
         opened = open_base(base or begin.reference, allow_network) if ranks.first else None

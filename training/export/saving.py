@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glassllava.errors import BadInput, ModelUnavailable
+from glassllava.errors import BadInput, ModelUnavailable, RunUnavailable
 from training.export.card import About, for_people, for_programs
 from training.export.names import in_file
 from training.export.shards import SHARD, ShardWriter, Weights, open_weights
@@ -87,7 +87,14 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises
     ------
     BadInput : where something is in `folder` already: a checkpoint is never written over.
+    RunUnavailable : where it cannot be written, as on a full disk.
     """
+    from safetensors import SafetensorError
+
+    if folder.resolve() == Path.cwd():
+        raise BadInput(
+            "The folder one stands in cannot be replaced", where=folder, remedy="Name a new folder."
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(
             "The folder is there already and is not empty",
@@ -95,14 +102,21 @@ def staged(folder: Path) -> Iterator[Path]:
             remedy="Name another one: a checkpoint is never written over.",
         )
     part = folder.with_name(f".{folder.name}.part")
-    if part.exists():
-        shutil.rmtree(part)  # of a time that was cut short
-    part.mkdir(parents=True)
     try:
+        if part.exists():
+            shutil.rmtree(part)  # of a time that was cut short
+        part.mkdir(parents=True)
         yield part
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise RunUnavailable(
+            f"The checkpoint cannot be written ({error})",
+            where=folder,
+            remedy="Check the room on the disk and the rights of the folder; then run it again.",
+        ) from error
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from glassllava.errors import BadInput, ModelUnavailable
+from glassllava.errors import BadInput, ModelUnavailable, RunUnavailable
 from glassllava.model import opening
 from glassllava.prompt import Enquiry
 from glassview.cli import main
@@ -142,7 +142,7 @@ def test_a_save_that_fails_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(shards.ShardWriter, "close", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(RunUnavailable, match="No space"):
             save_folder(tmp_path / "out", *clip_llava, ABOUT)
     assert list(tmp_path.iterdir()) == []
     save_folder(tmp_path / "out", *clip_llava, ABOUT)
