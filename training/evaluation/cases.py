@@ -98,9 +98,22 @@ def conversation_cases(path: Path, images: Path, split: str = "test") -> list[Ca
     return cases
 
 
+def _leads_out(images: Path, inside: PurePosixPath) -> bool:
+    """Whether a link leads out of the folder: data of others must not show a model other files."""
+    try:
+        return not (images / inside).resolve().is_relative_to(images.resolve())
+    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, links in a ring
+        return True
+
+
 def _of_record(record: Conversation, path: Path, images: Path) -> Iterable[Case]:
     inside = PurePosixPath(record.image)
-    if not record.image or inside.is_absolute() or ".." in inside.parts:
+    if (
+        not record.image
+        or inside.is_absolute()
+        or ".." in inside.parts
+        or _leads_out(images, inside)
+    ):
         raise BadInput(
             f"The picture '{record.image}' is not one within the folder of images",
             where=f"{path} {record.id}",

@@ -86,6 +86,15 @@ def test_a_picture_outside_its_folder_is_refused_by_name(tmp_path: Path, image: 
         conversation_cases(path, tmp_path)
 
 
+def test_a_link_out_of_the_folder_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "secret.tif").write_bytes(b"x")
+    (tmp_path / "images" / "a.tif").symlink_to(tmp_path / "secret.tif")
+    path = _file(tmp_path, _record(image="a.tif"))
+    with pytest.raises(BadInput, match="p1-f1"):
+        conversation_cases(path, tmp_path / "images")
+
+
 def test_a_split_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="train") as error:
         conversation_cases(_file(tmp_path, _record(split="train")), tmp_path)
