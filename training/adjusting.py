@@ -74,6 +74,12 @@ def _with(noun: Any, path: list[str], value: str, change: str, also: Sequence[st
     if len(path) == 2 and isinstance(old, Mapping):
         new = {**old, path[1]: _read(value, typing.get_args(expected)[1], change)}
         return replace(noun, **{path[0]: new})
+    if isinstance(old, Mapping):
+        raise BadInput(
+            f"'{path[0]}' holds a value for each part",
+            where=f"--set {change}",
+            remedy=f"Name the part as well: {path[0]}.{next(iter(old), 'PART')}=….",
+        )
     if len(path) > 1:
         raise BadInput(f"'{path[0]}' has no parts", where=f"--set {change}")
     return replace(noun, **{path[0]: _read(value, expected, change)})
