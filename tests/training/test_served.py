@@ -282,10 +282,19 @@ def test_nobody_there(tmp_path: Path) -> None:
     with ChatServer() as server:
         reference = server.reference()
     opened = Server(reference, cache=tmp_path, first_wait_s=0.001, limit=10**6)
-    (said,) = opened.ask([_text("a")])
-    assert isinstance(said, ModelUnavailable)
-    assert said.retry
+    with pytest.raises(ModelUnavailable, match=r"a: The server was asked 6 times") as told:
+        opened.ask([_text("a"), _text("b"), _text("c")])  # b and c would wait as long for nothing
+    assert told.value.retry
     assert opened.purse.spent() == 0  # nothing left this machine
+
+
+def test_a_server_that_never_says_anything_of_use_ends_the_asking(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    server.faults = ["page"] * 100
+    with pytest.raises(ModelUnavailable, match="something other than JSON"):
+        _open(server, tmp_path).ask([_text(name) for name in "abcdefgh"])
+    assert len(server.requests) == 18  # three questions, six times each
 
 
 def test_a_server_that_refuses_parameters_is_asked_without_them(

@@ -279,12 +279,14 @@ class Server:
                 if not silence.was_sent:
                     took = Tokens(0, 0)
                 if tries + 1 == patience.TRIES:
-                    raise ModelUnavailable(
+                    error = ModelUnavailable(
                         f"The server was asked {patience.TRIES} times, and {silence.why}",
                         where=f"{self.host} {ask.label}".strip(),
                         remedy="Check that it runs and that this machine may reach it.",
                         retry=True,
-                    ) from None
+                    )
+                    # Nobody listens: the next question would wait as long for nothing.
+                    raise self._for_all_or_one(error, not silence.was_sent) from None
                 wait = self._patience.after_silence(tries)
             except TooMuch:
                 raise Unusable("it is larger than any reply that was asked for") from None
@@ -318,10 +320,16 @@ class Server:
 
     def _explained(self, refusal: Refused, ask: Ask) -> Exception:
         error = patience.explained(refusal, self.host, ask.label)
+        if patience.concerns_all(refusal):
+            return _RefusedToAll(error)
+        return self._for_all_or_one(error)
+
+    def _for_all_or_one(self, error: ModelUnavailable, is_sure: bool = False) -> Exception:
+        """Of a server that never answered, what ends the asking: a sure sign, or several."""
         with self._lock:
             self._refusals += 1
-            is_all = not self._has_answered and self._refusals >= _REFUSALS_AT_ONCE
-        return _RefusedToAll(error) if is_all or patience.concerns_all(refusal) else error
+            is_all = is_sure or self._refusals >= _REFUSALS_AT_ONCE
+            return _RefusedToAll(error) if is_all and not self._has_answered else error
 
     def _besides(self, ask: Ask) -> int:
         """Tokens of a prompt that are not words."""
