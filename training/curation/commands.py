@@ -84,7 +84,7 @@ def _write(args: argparse.Namespace) -> int:
         wrote = write_pairs(plan, server, told)
     spent = server.purse.spent()
     for id_, why in wrote.failed:
-        _log(f"{id_}: {why}")
+        _log(why if id_ in why else f"{id_}: {why}")
     if wrote.left:
         _log(f"{wrote.left} figures were left at the limit: raise --limit and run the same again")
     if args.json:
@@ -102,7 +102,7 @@ def _write(args: argparse.Namespace) -> int:
         dropped = sum(wrote.drops.values())
         print(
             f"{wrote.pairs} pairs about {wrote.figures} figures, {dropped} entries dropped; "
-            f"spent so far: {spent:,.4g} {server.purse.unit}"
+            f"spent so far: {_amount(spent)} {server.purse.unit}"
         )
         for why, count in wrote.drops.most_common():
             print(f"  {count} × {why}")
@@ -131,10 +131,15 @@ def _announce(plan: Plan, server: Server) -> None:
     limit = server.purse.limit
     unit, spent = server.purse.unit, server.purse.spent()
     _log(
-        f"limit: {limit:,.4g} {unit} for this folder, {spent:,.4g} of it spent"
+        f"limit: {_amount(limit)} {unit} for this folder, {_amount(spent)} of it spent"
         if limit is not None
-        else f"limit: none (--limit sets one); {spent:,.4g} {unit} spent so far"
+        else f"limit: none (--limit sets one); {_amount(spent)} {unit} spent so far"
     )
+
+
+def _amount(number: float) -> str:
+    """Money or tokens: never in powers of ten, and small sums not as nothing."""
+    return f"{number:,.0f}" if number >= 1000 else f"{number:,.4g}"
 
 
 def _confirm(yes: bool, plan: Plan) -> None:
@@ -192,7 +197,7 @@ def _review(args: argparse.Namespace) -> int:
             rows = [{name: getattr(r, name) for name in r.__slots__} for r in made]
             _print_json({"made": rows, "refused": refused})
         else:
-            print(f"{len(made)} decisions by {args.by}")
+            print(f"{len(made)} decision{'s' * (len(made) != 1)} by {args.by}")
         return 2 if refused and not made else 1 if refused else 0
 
 
