@@ -40,7 +40,7 @@ class ModelIdentity:
     version: str
     licence: str
     materials: str  # the materials it was made for, in words
-    trained_on_synthetic: bool
+    trained_on_synthetic: bool | None  # None: nobody says
     host: str | None = None  # who saw the micrographs, if not this machine alone
 
 

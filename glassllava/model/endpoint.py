@@ -126,7 +126,7 @@ class EndpointModel:
             version="not told by the server",
             licence="not told by the server",
             materials="not told by the server",
-            trained_on_synthetic=False,
+            trained_on_synthetic=None,
             host=host,
         )
 

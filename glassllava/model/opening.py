@@ -169,6 +169,7 @@ def identify(checkpoint: Checkpoint, reference: str) -> ModelIdentity:
     from importlib.metadata import version
 
     card = checkpoint.card
+    said = card.get("trained_on_synthetic")
     return ModelIdentity(
         reference=reference,
         name=str(card.get("name", checkpoint.folder.name)),
@@ -177,7 +178,7 @@ def identify(checkpoint: Checkpoint, reference: str) -> ModelIdentity:
         version=str(card.get("version", "unknown")),
         licence=str(card.get("licence", "not stated by the checkpoint")),
         materials=str(card.get("materials", "not stated by the checkpoint")),
-        trained_on_synthetic=bool(card.get("trained_on_synthetic", False)),
+        trained_on_synthetic=said if isinstance(said, bool) else None,
     )
 
 

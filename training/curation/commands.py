@@ -78,6 +78,8 @@ def _write(args: argparse.Namespace) -> int:
             _print_json(result | {"unfit": plan.unfit, "left_out": plan.left_out})
         elif not plan.todo:
             print(f"nothing to write: {plan.done} figures are written")
+        else:
+            print(f"to write: {len(plan.todo)} figures; written: {plan.done}; nothing was asked")
         return 1 if plan.unfit else 0
     _confirm(args.yes, plan)
     with _Bar("figures") as told:

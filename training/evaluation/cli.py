@@ -101,7 +101,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     for failure in result["failures"]:
         _log(f"not read: {failure['case']}: {failure['why']}")
     _log(f"result: {out}")
-    return 1 if result["failures"] else 0
+    ungraded = sum(sum(counts.values()) for counts in result["judge"]["ungraded"].values())
+    return 1 if result["failures"] or ungraded else 0
 
 
 def _primer(folder: Any) -> Any:
