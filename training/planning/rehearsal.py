@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from glassllava.errors import BadInput
-from training.conversations.starting import add_lora
 from training.planning.shapes import count
 from training.recipe import FromCheckpoint, LanguageShape, Lora, Stage, TowerShape, TrainingRecipe
 
@@ -178,6 +177,8 @@ def empty_model(start: FromCheckpoint) -> Any:
 
 def adapted(model: Any, lora: Lora) -> Any:
     """The model with adapters in its language model, as a run adds them."""
+    from training.conversations.starting import add_lora  # it wants torch, a plan does not
+
     add_lora(model, lora)
     return model
 
