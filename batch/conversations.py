@@ -24,9 +24,8 @@ from batch.splits import SPLITS, split_of, together
 from glassllava.conversation import IMAGE_TOKEN, Conversation, Turn, write_conversations
 from glassllava.errors import BadInput, UnreadableMicrograph
 from glassllava.interpretation import DECISION_WORDS, Interpretation
-from glassllava.measurement.quantities import Measurements
 from glassllava.micrograph.record import Databar, PixelSize
-from glassllava.prompt import DEFAULT_QUESTION, Budget, compose
+from glassllava.prompt import DEFAULT_QUESTION
 
 if TYPE_CHECKING:
     from batch.ledger import Kept, Ledger, Review
@@ -148,7 +147,7 @@ def write_llava(ledger: Ledger, folder: Path | None = None, *, licence: str = ""
         found = each.interpretation
         try:
             micrograph = _micrograph(found)
-            enquiry = _enquiry(each.kept, micrograph)
+            enquiry = each.kept.enquiry(micrograph, each.kept.interpretation.sample)
             said = list(_conversations(each, enquiry, group, splits[group]))
             if not said:
                 counts["without"] += 1
@@ -232,22 +231,6 @@ def _micrograph(found: Interpretation) -> Micrograph:
         micrograph,
         pixel_size=PixelSize(**size) if size else None,
         databar=Databar(**bar) if bar else None,
-    )
-
-
-def _enquiry(kept: Kept, micrograph: Micrograph) -> Enquiry:
-    """What the model was asked, in today's words: it will be asked in them."""
-    before = kept.interpretation
-    return compose(
-        micrograph,
-        before.sample,
-        before.question,
-        before.context_asked,
-        measurements=Measurements.from_json(kept.evidence["measurements"]),
-        passages=before.passages,
-        query=before.query,
-        probe_keys=tuple(before.reply.probes),
-        passage_budget=Budget(sum(len(passage.text) for passage in before.passages)),
     )
 
 

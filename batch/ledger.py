@@ -19,6 +19,10 @@ from batch.discovery import Place
 from batch.schema import make_folder, set_up, translated
 from glassllava.errors import BadInput, RunUnavailable
 from glassllava.interpretation import Decision, Interpretation
+from glassllava.measurement.quantities import Measurements
+from glassllava.micrograph.record import Micrograph
+from glassllava.prompt import Budget, Enquiry, compose
+from glassllava.sample import Sample
 from rag.ownership import Ownership
 
 State = Literal["pending", "done", "failed", "skipped"]
@@ -62,6 +66,26 @@ class Kept:
     evidence: Mapping[str, Any]
     wanted: str
     made: str
+
+    def enquiry(self, micrograph: Micrograph, sample: Sample) -> Enquiry:
+        """What the reply answers, written again in today's words; no model, nothing measured."""
+        before = self.interpretation
+        return compose(
+            micrograph,
+            sample,
+            before.question,
+            before.context_asked,
+            measurements=Measurements.from_json(self.evidence["measurements"]),
+            passages=before.passages,
+            query=before.query,
+            probe_keys=tuple(before.reply.probes),
+            # They fitted when they were given; nothing is dropped now.
+            passage_budget=Budget(sum(len(passage.text) for passage in before.passages)),
+            left_out=before.left_out,
+            want_text="text" in self.wanted.split(),
+            want_blank="blank" in self.wanted.split(),
+            warnings=tuple(self.evidence["warnings"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,8 @@ from glassllava import __version__
 from glassllava.errors import LiteratureUnavailable
 from glassllava.interpreter import asked_fingerprint, conclude, judged_fingerprint, prepare
 from glassllava.literature import Literature, NoLiterature, Passage
-from glassllava.measurement.quantities import Measurements
 from glassllava.measurement.ruler import MeasuringSettings
-from glassllava.prompt import DEFAULT_QUESTION, Budget, compose
+from glassllava.prompt import DEFAULT_QUESTION
 
 if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
@@ -224,22 +223,7 @@ class Night:
         assert row.interpretation is not None
         kept = self.ledger.kept(row.interpretation)
         before = kept.interpretation
-        enquiry = compose(
-            micrograph,
-            sample,
-            before.question,
-            before.context_asked,
-            measurements=Measurements.from_json(kept.evidence["measurements"]),
-            passages=before.passages,
-            query=before.query,
-            probe_keys=tuple(before.reply.probes),
-            # They fitted when they were given; nothing is dropped now.
-            passage_budget=Budget(sum(len(passage.text) for passage in before.passages)),
-            left_out=before.left_out,
-            want_text="text" in kept.wanted.split(),
-            want_blank="blank" in kept.wanted.split(),
-            warnings=tuple(kept.evidence["warnings"]),
-        )
+        enquiry = kept.enquiry(micrograph, sample)
         found = self._conclude(enquiry, before.reply)
         return replace(found, timing={**before.timing, **found.timing})
 

@@ -21,7 +21,8 @@ import numpy as np
 from glassllava.errors import BadInput
 from glassllava.features import PARENTS, name_of, vocabulary
 from training.curation.figure import Figure, read_figures
-from training.curation.pictures import read_picture, write_whole
+from training.curation.pictures import read_picture
+from training.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

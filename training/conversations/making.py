@@ -18,11 +18,12 @@ import torch
 
 from glassllava.errors import BadInput
 from glassllava.model import opening, processing
+from training.bars import bar
 from training.checkpoint import Keeper
 from training.conversations.checking import Checker
 from training.conversations.exporting import export
 from training.conversations.pictures import Pictures
-from training.conversations.reading import Material, bar, read_material
+from training.conversations.reading import Material, read_material
 from training.conversations.source import Conversations
 from training.conversations.starting import Base, add_lora, open_base, shapes_of
 from training.conversations.tokens import Tokeniser
@@ -165,7 +166,7 @@ def _visions(
         if kept is None:
             # The tower alone: the whole model in 32 bits may be more than a device holds.
             tower = base.model.model.vision_tower.to(ranks.device)
-            with bar("vision", ranks) as told:
+            with bar("vision", shown=ranks.first) as told:
                 kept = keep_features(
                     base.model,
                     base.processor,

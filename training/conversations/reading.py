@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from glassllava.conversation import Conversation, read_conversations, write_conversations
 from glassllava.errors import BadInput
+from training.bars import bar
 from training.conversations.checking import Question
 from training.conversations.pictures import Pictures
 from training.conversations.tokens import Example, Tokeniser, tokenise, verdict_word
@@ -89,11 +89,11 @@ def read_material(
         path = work / f"tokens-{fingerprint[:16]}.npz"
         examples = _read(path, kept)
         if examples is None:
-            with bar("conversations", ranks) as told:
+            with bar("conversations", shown=ranks.first) as told:
                 examples = tokenise(kept, tokeniser, told)
             if ranks.first:
                 _write(path, examples)
-    with bar("micrographs", ranks) as told:
+    with bar("micrographs", shown=ranks.first) as told:
         pictures.prepare(kept, images, ranks, told)
     with ranks.together():
         if ranks.first:
@@ -119,20 +119,6 @@ def read_material(
     )
 
 
-@contextmanager
-def bar(words: str, ranks: Ranks) -> Iterator[Any]:
-    """A progress bar on a terminal, of the first process; gives what is told (done, of all)."""
-    from tqdm import tqdm
-
-    with tqdm(desc=words, disable=None if ranks.first else True, leave=False) as shown:
-
-        def told(done: int, of: int) -> None:
-            shown.total = of
-            shown.update(done - shown.n)
-
-        yield told
-
-
 def _refuse_leaks(
     files: Sequence[Path],
     images: Path,
@@ -154,7 +140,7 @@ def _refuse_leaks(
         # Leaks are looked for across the files too.
         source = work / "conversations.json"
         write_conversations(source, (c for file in files for c in read_conversations(file)))
-    with bar("leaks", ranks) as told:
+    with bar("leaks", shown=ranks.first) as told:
         refuse_leaks(check_leaks(source, images=images, told=told), source)
     passed.touch()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from glassllava.errors import BadInput
+from training.bars import bar
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +24,7 @@ def _papers(args: argparse.Namespace) -> int:
     from training.curation.splits import SHARES, read_shares
 
     shares = read_shares(args.shares) if args.shares else SHARES
-    with _Bar("papers") as told:
+    with bar("papers") as told:
         got = gather(
             args.paths,
             args.work,
@@ -82,7 +83,7 @@ def _write(args: argparse.Namespace) -> int:
             print(f"to write: {len(plan.todo)} figures; written: {plan.done}; nothing was asked")
         return 1 if plan.unfit else 0
     _confirm(args.yes, plan)
-    with _Bar("figures") as told:
+    with bar("figures") as told:
         wrote = write_pairs(plan, server, told)
     spent = server.purse.spent()
     for id_, why in wrote.failed:
@@ -283,7 +284,7 @@ def _status(args: argparse.Namespace) -> int:
 def _leaks(args: argparse.Namespace) -> int:
     from training.curation.leaks import check_leaks
 
-    with _Bar("pictures") as told:
+    with bar("pictures") as told:
         found = check_leaks(args.source, images=args.images, told=told)
     if args.json:
         leaks = [{name: getattr(one, name) for name in one.__slots__} for one in found.leaks]
@@ -304,7 +305,7 @@ def _leaks(args: argparse.Namespace) -> int:
 def _explore(args: argparse.Namespace) -> int:
     from training.exploration import explore
 
-    with _Bar("pictures") as told:
+    with bar("pictures") as told:
         found = explore(
             args.work, args.out, model=args.model, seed=args.seed, kind=args.kind, told=told
         )
@@ -314,25 +315,6 @@ def _explore(args: argparse.Namespace) -> int:
         print(f"{found.figures} figures in {found.clusters} clusters")
         print("\n".join([*found.missed, *map(str, found.files)]))
     return 0
-
-
-class _Bar:
-    """A progress bar on a terminal; gives what is told (done, of all)."""
-
-    def __init__(self, words: str) -> None:
-        from tqdm import tqdm
-
-        self._shown = tqdm(desc=words, disable=None, leave=False)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._told
-
-    def _told(self, done: int, of: int) -> None:
-        self._shown.total = of
-        self._shown.update(done - self._shown.n)
-
-    def __exit__(self, *_: object) -> None:
-        self._shown.close()
 
 
 def _as_dict(estimate: Estimate) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from glassllava.errors import BadInput, RunUnavailable
+from glassllava.errors import BadInput
 from glassllava.sample import Sample
+from training.whole import write_whole
 
 FIGURES = "figures.jsonl"
 
@@ -158,12 +159,7 @@ def write_figures(work: Path, figures: Iterable[Figure]) -> int:
     """
     lines = [json.dumps(figure.to_json(), ensure_ascii=False) + "\n" for figure in figures]
     path = work / FIGURES
-    part = path.with_suffix(".part")
-    try:
-        part.write_text("".join(lines), "utf-8", newline="\n")
-        part.replace(path)
-    except (OSError, UnicodeEncodeError) as error:
-        raise RunUnavailable(f"The figures cannot be written ({error})", where=path) from error
+    write_whole(path, "".join(lines))
     return len(lines)
 
 

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from glassllava.errors import RunUnavailable
 from glassllava.quotation import find, visible
 from training.curation.figure import Figure
 from training.curation.ledger import Written
 from training.curation.review import VERDICT, drawn
+from training.whole import write_whole
 
 FILE = "review.html"
 
@@ -106,12 +106,7 @@ def write_page(work: Path, pairs: Iterable[Written], figures: Mapping[str, Figur
         by_figure.setdefault(one.figure, []).append(one)
     sections = [_section(figures[id_], found) for id_, found in by_figure.items()]
     path = work / FILE
-    part = path.with_suffix(".part")
-    try:
-        part.write_text(_page(sections), "utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise RunUnavailable(f"The page cannot be written ({error})", where=path) from error
+    write_whole(path, _page(sections))
     return path
 
 

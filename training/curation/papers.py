@@ -20,8 +20,9 @@ from glassllava.errors import BadInput, GlassError, RunUnavailable
 from training.curation.duplicates import find_same, look
 from training.curation.figure import FIGURES, Figure, read_figures, write_figures
 from training.curation.finding import figures_of
-from training.curation.pictures import read_picture, write_whole
+from training.curation.pictures import read_picture
 from training.curation.splits import SHARES, checked_shares, deal, groups_of
+from training.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from glassllava.errors import BadInput, RunUnavailable
+from glassllava.errors import BadInput
 from training.curation.panels import Box
+from training.whole import write_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -135,23 +136,3 @@ def write_png(picture: Array, path: Path) -> bytes:
     Image.fromarray(grey if is_grey else picture).save(held, "PNG")
     write_whole(path, held.getvalue())
     return held.getvalue()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises
-    ------
-    RunUnavailable : where it cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise RunUnavailable(
-            f"Nothing can be written there ({error.strerror})",
-            where=path,
-            remedy="Check that there is room and that you may write; then run it again.",
-        ) from error

@@ -30,6 +30,7 @@ from glassllava.literature import Literature, NoLiterature
 from glassllava.measurement.quantities import Measurements
 from glassllava.prompt import Budget
 from glassllava.sample import LEVELS, Sample, understand
+from training.whole import write_whole
 
 if TYPE_CHECKING:
     from training.synthesis import SyntheticMicrograph
@@ -140,9 +141,7 @@ def _make_chunk(folder: Path, plan: DataPlan, library: bool, chunk: tuple[str, i
     with temporary.open("wb") as file:
         np.save(file, np.stack(kept))
     temporary.replace(early)
-    temporary = records.with_suffix(".part")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    temporary.replace(records)
+    write_whole(records, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 _OPEN: dict[str, Any] = {}  # what a worker process keeps between chunks

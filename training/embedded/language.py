@@ -20,6 +20,7 @@ from training.embedded import seeing
 from training.embedded.dataset import PARENTS, Split
 from training.embedded.lessons import Batch, Lesson, Teacher, collate, logits_at
 from training.embedded.watching import ask, blank_tokens
+from training.evaluation.scores import average_precision
 from training.recipe import LessonPlan
 
 Array = np.ndarray[Any, Any]
@@ -115,8 +116,7 @@ class Lessons:
             asked = ask(model, self.teacher, records, self._checked[:_CHECKED], level)
             if level == "high":
                 scores = [
-                    seeing.average_precision(asked.probes[:, j], truth[:, j])
-                    for j in range(len(PARENTS))
+                    average_precision(asked.probes[:, j], truth[:, j]) for j in range(len(PARENTS))
                 ]
                 seen["map"] = float(np.nanmean(scores))
             seen[level] = _accuracy(records, asked.verdict)

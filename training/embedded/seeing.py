@@ -19,6 +19,7 @@ from torch import Tensor
 from glassllava import features
 from glassllava.model.tower import Tower
 from training.embedded.dataset import PARENTS, Split
+from training.evaluation.scores import average_precision
 
 LABELS = (*PARENTS, *(key for key in features.vocabulary() if key not in PARENTS))
 Rows = np.ndarray[Any, Any]
@@ -97,16 +98,6 @@ class PooledMicrographs(Micrographs):
 
     def pooled(self, model: Tower, batch: Rows) -> Tensor:
         return self._values[batch]
-
-
-def average_precision(scores: Rows, truth: Rows) -> float:
-    """Area under the precision-recall steps; not a number where nothing is positive."""
-    if not truth.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    hits = truth[order].astype(bool)
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].mean())
 
 
 def mean_average_precision(scores: Tensor, truth: Tensor) -> float:

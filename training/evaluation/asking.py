@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassllava import interpreter
-from glassllava.errors import RunUnavailable
 from glassllava.literature import Passage
 from glassllava.measurement import MEASURING_VERSION
 from glassllava.prompt import TEMPLATES_SHA256
 from glassllava.sample import ContextLevel
 from training.evaluation import controls
 from training.evaluation.controls import CONDITIONS, TOGETHER, Slot
+from training.whole import write_whole
 
 if TYPE_CHECKING:
     from glassllava.interpretation import Interpretation
@@ -212,16 +212,7 @@ def _write(path: Path, answered: Answered, key: str) -> None:
         "said": {"/".join(slot): said.to_json() for slot, said in answered.said.items()},
         "alone": answered.alone.to_json() if answered.alone else None,
     }
-    temporary = path.with_suffix(".part")
-    try:
-        temporary.write_text(json.dumps(data, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise RunUnavailable(
-            f"An answer cannot be kept ({error.strerror or error})",
-            where=path,
-            remedy="Make room, then give the same command again: it goes on from here.",
-        ) from error
+    write_whole(path, json.dumps(data, ensure_ascii=False) + "\n")
 
 
 def _read(path: Path, case: Case, key: str) -> Answered | None:

@@ -30,6 +30,7 @@ from training.evaluation import scores
 from training.evaluation.cases import Case, Truth
 from training.evaluation.verdicts import finite
 from training.evaluation.workers import spread
+from training.whole import write_whole
 
 NAMES = ("majority", "text", "rules")
 SAMPLES = 400  # synthetic training samples
@@ -73,9 +74,7 @@ def _text(folder: Path, look: Look, index: int) -> Text:
             "keys": [truth.key for truth in scene.truths],
             "truth": truth_of(scene),
         }
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(kept), "utf-8")
-        temporary.replace(path)
+        write_whole(path, json.dumps(kept))
     return Text(Sample.from_mapping(kept["sample"]), None, tuple(kept["keys"]), kept["truth"])
 
 

@@ -18,6 +18,7 @@ from glassllava.errors import BadInput
 from glassllava.quotation import harmless
 from glassllava.sample import LEVELS, ContextLevel, Sample
 from training.evaluation import stated
+from training.whole import write_whole
 
 Kind = Literal["simple", "complex"]
 Truth = Literal["defect", "no_defect", "depends"]
@@ -157,9 +158,7 @@ def _refuse_twins(cases: list[Case], path: Path) -> None:
 def write_case(path: Path, case: Case) -> None:
     """Write a case whose picture stands beside it: the folder may be moved."""
     data = case.to_json() | {"image": case.image.name}
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(data, ensure_ascii=False) + "\n", "utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(data, ensure_ascii=False) + "\n")
 
 
 def read_case(path: Path) -> Case:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassllava.errors import BadInput, RunUnavailable
 from glassllava.literature import Literature, NoLiterature
+from training.bars import bar
 from training.embedded.dataset import Look
 from training.evaluation import (
     agreement,
@@ -201,8 +202,6 @@ def _servers(wanted: Wanted, out: Path) -> list[Server]:
 
 def _judge(rows: list[grading.Row], server: Server, log: Log) -> list[grading.Row]:
     """The rows with this judge's grades; says first who will read how much, and what it costs."""
-    from tqdm import tqdm
-
     from training.evaluation import judging
 
     estimate = server.estimate(judging.asks_of(grading.to_be_judged(rows)))
@@ -212,12 +211,7 @@ def _judge(rows: list[grading.Row], server: Server, log: Log) -> list[grading.Ro
         f"no picture: {estimate.calls} calls ({estimate.cached} are kept), about "
         f"{estimate.prompt_tokens} tokens in and up to {estimate.completion_tokens} out{cost}."
     )
-    with tqdm(desc="judged", disable=None) as bar:
-
-        def told(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
+    with bar("judged") as told:
         return grading.judged(rows, server, told)
 
 

@@ -16,6 +16,7 @@ from glassllava.errors import GlassError
 from glassllava.measurement import MEASURING_VERSION
 from glassllava.measurement.quantities import Measurements
 from training.evaluation.workers import spread
+from training.whole import write_whole
 
 if TYPE_CHECKING:
     from glassllava.micrograph.record import Micrograph
@@ -111,9 +112,7 @@ def _measure(job: _Job) -> _Result:
     except GlassError as error:
         return error
     kept = {"of": of, "original": original.to_json(), "blank": blank.to_json()}
-    temporary = job.kept.with_suffix(".part")
-    temporary.write_text(json.dumps(kept), "utf-8")
-    temporary.replace(job.kept)
+    write_whole(job.kept, json.dumps(kept))
     return micrograph, kept
 
 

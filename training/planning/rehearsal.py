@@ -35,7 +35,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What came of it. Bytes are of parameters and AdamW's moments, by rank."""
+    """What came of it. A checkpoint holds what is trained: parameters, moments and their steps."""
 
     recipe: str
     stage: str
@@ -44,9 +44,9 @@ class Rehearsal:
     counted: int
     trained: int
     groups: tuple[Group, ...]
-    held: tuple[int, ...]  # bytes of parameters and moments on each rank
+    held: tuple[int, ...]  # bytes on each rank: the same, and the frozen parameters
     written: tuple[int, ...]  # bytes that each rank would write to a checkpoint
-    whole: int  # bytes of all parameters and moments, once
+    whole: int  # bytes of a whole checkpoint, once
 
     @property
     def complete(self) -> bool:
@@ -94,6 +94,7 @@ def rehearse(recipe: TrainingRecipe, devices: int | None = None) -> tuple[Rehear
 def _rehearse_stage(
     recipe: TrainingRecipe, start: FromCheckpoint, stage: Stage, devices: int
 ) -> Rehearsal:
+    from training.checkpoint import state_of
     from training.loop import make_optimiser
 
     held, plans = [], []
@@ -105,8 +106,9 @@ def _rehearse_stage(
                 spread(model, stage, over)
             optimiser = make_optimiser(model, stage)
             take_empty_step(optimiser)
-            state = checkpoint_state(model, optimiser)
-            held.append(sum(_local_bytes(tensor) for tensor in state.values()))
+            state = state_of(model, optimiser)
+            frozen = (p for p in model.parameters() if not p.requires_grad)
+            held.append(sum(map(_local_bytes, (*state.values(), *frozen))))
             plans.append(_local_plan(state, first=rank == 0))
             groups = tuple(
                 Group(
@@ -233,18 +235,6 @@ def take_empty_step(optimiser: Any) -> None:
             parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-
-
-def checkpoint_state(model: Any, optimiser: Any) -> dict[str, Any]:
-    """What a checkpoint holds of a model and its optimiser: parameters and moments, by name."""
-    state = {}
-    for name, parameter in model.named_parameters():
-        state[f"p.{name}"] = parameter.detach()
-        moments = optimiser.state.get(parameter, {})
-        if "exp_avg" in moments:
-            state[f"m.{name}"] = moments["exp_avg"]
-            state[f"v.{name}"] = moments["exp_avg_sq"]
-    return state
 
 
 def _local_bytes(tensor: Any) -> int:

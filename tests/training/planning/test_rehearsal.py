@@ -40,8 +40,10 @@ def test_a_small_model_over_three_devices() -> None:
     assert done.complete
     assert done.parameters == done.counted
     assert len(set(done.held)) > 1
-    assert sum(done.held) == sum(done.written) == done.whole
-    assert done.whole == 4 * done.parameters + 8 * done.trained
+    steps = 4 * sum(group.tensors for group in done.groups)
+    assert sum(done.held) == 4 * done.parameters + 8 * done.trained + 3 * steps
+    # As a run keeps it: what is trained and its moments, never the frozen rest.
+    assert sum(done.written) == done.whole == 12 * done.trained + steps
     assert {group.decay for group in done.groups} == {0.0, 0.1}
     assert sum(group.parameters for group in done.groups) == done.trained
 
@@ -52,7 +54,8 @@ def test_adapters_on_one_device_and_on_two() -> None:
 
     assert alone.complete
     assert two.complete
-    assert alone.whole == two.whole == 4 * alone.parameters + 8 * alone.trained
+    steps = 4 * sum(group.tensors for group in alone.groups)
+    assert alone.whole == two.whole == 12 * alone.trained + steps
     assert {group.rate for group in alone.groups} == {2e-4, 2e-5}
 
 
@@ -108,8 +111,8 @@ def test_the_papers_model_on_eight_devices() -> None:
 
     assert done.parameters == done.counted == 7_063_427_072
     assert done.trained == 6_759_919_616
-    # 4 bytes a parameter and 8 a trained one, spread over 8
-    assert done.whole == 4 * 7_063_427_072 + 8 * 6_759_919_616
+    # 12 bytes a trained parameter, spread over 8, and a step of each
+    assert done.whole == 12 * 6_759_919_616 + 4 * sum(group.tensors for group in done.groups)
     assert sum(done.written) == done.whole
     assert max(done.written) == pytest.approx(done.whole / 8, rel=1e-3)
     assert done.complete
