@@ -50,6 +50,9 @@ class Finding:
     measurements: tuple[Measurement, ...] = ()
     citations: tuple[Citation, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "regions": [region.to_json() for region in self.regions]}
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
         return cls(
@@ -149,7 +152,7 @@ class Interpretation:
             **({"left_out": [asdict(each) for each in self.left_out]} if self.left_out else {}),
             "prompt_sha256": self.prompt_sha256,
             "reply": self.reply.to_json(),
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
             "model_verdict": asdict(self.model_verdict),
             "verdict": asdict(self.verdict),
             "description": self.description,

@@ -24,7 +24,7 @@ from glassllava.interpretation import (
 )
 from glassllava.literature import Literature
 from glassllava.measurement import MEASURING_VERSION
-from glassllava.measurement.quantities import Measurements
+from glassllava.measurement.quantities import Measurements, Region
 from glassllava.prompt import (
     TEMPLATES_SHA256,
     Budget,
@@ -224,7 +224,7 @@ def conclude(
                 calibrated=seen.calibrated,
                 disposition=disposition,
                 reason=reason,
-                regions=enquiry.measurements.regions_of(seen.feature) if seen.present else (),
+                regions=_regions(seen.feature, enquiry, reply) if seen.present else (),
                 measurements=enquiry.measurements.of(seen.feature),
                 citations=answers.citations_of(
                     seen.feature, f"{description.text} {answer.text}", enquiry.passages
@@ -339,6 +339,18 @@ def _dispose(
             disposition = "harmless"
         return disposition, f"rule {', '.join(ruling.rules)}: {ruling.reason}", ruling.rules
     return _FROM_MODEL[thresholded], "model: no rule knows this feature for this sample", ()
+
+
+def _regions(feature: str, enquiry: Enquiry, reply: Reply) -> tuple[Region, ...]:
+    """Where a present feature is: measured where the model points too, then the model's own, then
+    what is measured alone (`pointing.joined` holds the rule)."""
+    measured = enquiry.measurements.regions_of(feature)
+    if feature not in reply.pointed:
+        return measured
+    # scipy and Pillow are slow to import: only where a model points.
+    from glassllava.model.pointing import joined
+
+    return joined(measured, reply.pointed[feature])
 
 
 def _verdict(

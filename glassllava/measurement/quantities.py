@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 #: "1" is a pure number (a count, a fraction); lengths fall back to "px" without a pixel size.
 Unit = Literal["m", "m2", "1/m", "1/m2", "1", "px", "px2", "1/px", "1/px2", "rad", "grey"]
+#: Who outlined a region: measuring, the model, or measuring where the model points too.
+Source = Literal["measured", "model", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Region:
     """One place on a micrograph, in full-frame pixels of the stored page.
 
     The origin is the top left corner, databar included. `bbox` is (x0, y0, x1, y1), the last two
-    exclusive; `polygon` is the outline as (x, y) points, empty where only the box is known.
+    exclusive; `polygon` is the outline as (x, y) points, empty where only the box is known. A
+    region of the model is as fine as its map, some pixels a cell; one of "both" is the measured.
     """
 
     id: str
@@ -28,6 +31,15 @@ class Region:
     bbox: tuple[int, int, int, int]
     area_px: float
     polygon: tuple[tuple[float, float], ...] = ()
+    source: Source = "measured"
+
+    def to_json(self) -> dict[str, Any]:
+        """The region of a record; `source` stands there only where it is not "measured"."""
+        data = asdict(self)
+        if self.source == "measured":
+            # Records that were kept before there were others keep their hash.
+            del data["source"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Region:
@@ -38,6 +50,7 @@ class Region:
             bbox=(x0, y0, x1, y1),
             area_px=data["area_px"],
             polygon=tuple((x, y) for x, y in data.get("polygon", ())),
+            source=data.get("source", "measured"),
         )
 
 
@@ -84,7 +97,7 @@ class Measurements:
     def to_json(self) -> dict[str, Any]:
         return {
             "measurements": [asdict(m) for m in self.measurements],
-            "regions": [asdict(r) for r in self.regions],
+            "regions": [r.to_json() for r in self.regions],
             "notes": list(self.notes),
         }
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from glassllava.measurement.quantities import Region
+
 if TYPE_CHECKING:
     from glassllava.calibration import Calibration
     from glassllava.prompt import Budget, Enquiry
@@ -30,6 +32,34 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointed:
+    """Where the model sees a feature, in pixels of the stored page.
+
+    `peak` (x, y) is the middle of the cell of its map that is most certain, `certainty` the
+    map's probability there (which is not the probe's), `cell` the cell's side. `regions` may be
+    empty: the map then says that the feature is nowhere.
+    """
+
+    peak: tuple[float, float]
+    certainty: float
+    cell: float
+    regions: tuple[Region, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "regions": [region.to_json() for region in self.regions]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Pointed:
+        x, y = data["peak"]
+        return cls(
+            peak=(x, y),
+            certainty=data["certainty"],
+            cell=data["cell"],
+            regions=tuple(Region.from_json(region) for region in data["regions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which model answered: all that a record and a report must say of it."""
 
@@ -46,7 +76,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model said of one enquiry."""
+    """What the model said of one enquiry; `pointed` by probe key, empty where it cannot point."""
 
     probes: Mapping[str, Probe]
     verdict: Probe
@@ -58,6 +88,7 @@ class Reply:
     blank_probes: Mapping[str, Probe] | None = None
     blank_verdict: Probe | None = None
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
+    pointed: Mapping[str, Pointed] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The `reply` object of the interpretation record."""
@@ -75,6 +106,12 @@ class Reply:
             "model": asdict(self.identity),
             "batch_policy": self.batch_policy,
             "seed": self.seed,
+            # Named only where there are some: records that were kept before keep their hash.
+            **(
+                {"pointed": {key: each.to_json() for key, each in self.pointed.items()}}
+                if self.pointed
+                else {}
+            ),
         }
 
     @classmethod
@@ -90,6 +127,7 @@ class Reply:
             seed=data["seed"],
             blank_probes={k: Probe(**p) for k, p in blank.items()} if blank is not None else None,
             blank_verdict=Probe(**blank_verdict) if blank_verdict else None,
+            pointed={k: Pointed.from_json(p) for k, p in data.get("pointed", {}).items()},
         )
 
 

@@ -11,7 +11,7 @@ checkpoint (where it is, whether it may be opened) is `opening`'s.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from glassllava.model import processing
-from glassllava.model.backend import ModelIdentity, Probe, Reply
+from glassllava import features
+from glassllava.model import pointing, processing
+from glassllava.model.backend import ModelIdentity, Pointed, Probe, Reply
 from glassllava.model.wording import Tree, Wording
 from glassllava.prompt import Budget
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glassllava.calibration import Calibration
+    from glassllava.micrograph.record import Micrograph
     from glassllava.prompt import Enquiry
 
+#: What the maps of a tower that points begin with, in this order.
+_POINTED = tuple(features.PARENTS)
 #: Language models whose attention was tested to take a four-dimensional mask.
 _TREE = ("llama",)
 _LARGEST_BATCH = 8
@@ -51,6 +55,7 @@ class LlavaBackend:
         passage_characters: int | None = None,
         longest_text: int = 96,
         calibration: Calibration | None = None,
+        pointing: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model.eval()
         self.processor = processor
@@ -58,9 +63,11 @@ class LlavaBackend:
         self.probe_keys = probe_keys
         self.longest_text = longest_text
         self.calibration = calibration
+        #: By feature: from which probability on a cell of the tower's map shows it.
+        self.pointing = dict(pointing or {})
         self.batch_policy = f"padded batches of at most {_LARGEST_BATCH}, {model.dtype}"
         self.listener: Listener | None = None
-        self._side = processing.side_of(processor)
+        self.side = processing.side_of(processor)
         self._words = Wording(processor)
         self.passage_budget = (
             Budget(passage_characters)
@@ -91,7 +98,7 @@ class LlavaBackend:
         tower = self.model.model.vision_tower
         vectors = []
         for start in range(0, len(pictures), _LARGEST_BATCH):
-            part = [processing.letterbox(p, self._side) for p in pictures[start:][:_LARGEST_BATCH]]
+            part = [processing.letterbox(p, self.side) for p in pictures[start:][:_LARGEST_BATCH]]
             pixels = processing.pixel_values(self.processor, part)
             pixels = pixels.to(self.model.device, self.model.dtype)
             if hasattr(tower, "likeness"):
@@ -101,14 +108,58 @@ class LlavaBackend:
             vectors.append(torch.nn.functional.normalize(seen.float(), dim=-1).cpu().numpy())
         return np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
 
+    @property
+    def can_point(self) -> bool:
+        """Whether the vision tower says where it sees what."""
+        return hasattr(self.model.model.vision_tower, "see")
+
+    @torch.inference_mode()
+    def maps(self, micrographs: Sequence[Micrograph]) -> NDArray[np.float32]:
+        """Logits (B, parents, cells, cells) over the letterboxed specimen; for a tower that points.
+
+        Raises
+        ------
+        UnreadableMicrograph : where the pixels cannot be read again.
+        """
+        parts = []
+        for start in range(0, len(micrographs), _LARGEST_BATCH):
+            part = micrographs[start : start + _LARGEST_BATCH]
+            maps = self._see([processing.see(m, self.side) for m in part])[1]
+            assert maps is not None, "asked of a tower that cannot point"
+            parts.append(maps)
+        return np.concatenate(parts)
+
+    def pointed(
+        self, maps: NDArray[np.float32], micrograph: Micrograph, keys: Sequence[str] = _POINTED
+    ) -> dict[str, Pointed]:
+        """Where each of `keys` is, from the maps (parents, cells, cells) of one micrograph."""
+        asked = [key for key in keys if key in _POINTED]
+        chosen = maps[[_POINTED.index(key) for key in asked]]
+        frame = pointing.Frame.of(micrograph, self.side, maps.shape[-1])
+        return pointing.point(chosen, asked, frame, self.pointing)
+
+    @torch.inference_mode()
+    def probes_of(
+        self, enquiry: Enquiry, pictures: Sequence[processing.Picture]
+    ) -> list[dict[str, Probe]]:
+        """The probes of one enquiry asked of other pictures (side, side) than its own."""
+        (tree,), keys = [self._words.tree(enquiry)], [key for key, _ in enquiry.probes]
+        answers = []
+        for start in range(0, len(pictures), _LARGEST_BATCH):
+            part = list(pictures[start : start + _LARGEST_BATCH])
+            trees = [tree] * len(part)
+            masses = self._ask(trees, self._read(trees, self._look(part)))
+            answers += [dict(zip(keys, row, strict=False)) for row in masses]
+        return answers
+
     @torch.inference_mode()
     def _batch(self, enquiries: list[Enquiry], indices: list[int]) -> list[Reply]:
         started = time.perf_counter()
-        pictures = [processing.see(e.micrograph, self._side) for e in enquiries]
+        pictures = [processing.see(e.micrograph, self.side) for e in enquiries]
         trees = [self._words.tree(e) for e in enquiries]
         looked = time.perf_counter()
-        features = self._look(pictures)
-        prefix = self._read(trees, features)
+        seen, maps = self._see(pictures)
+        prefix = self._read(trees, seen)
         masses = self._ask(trees, prefix)
         asked = time.perf_counter()
         texts = [("", "")] * len(enquiries)
@@ -117,8 +168,8 @@ class LlavaBackend:
         written = time.perf_counter()
         blank: list[list[Probe]] | None = None
         if any(e.want_blank for e in enquiries):
-            seen = self._look([processing.blank(self._side)]).expand(len(enquiries), -1, -1)
-            blank = self._ask(trees, self._read(trees, seen))
+            nothing = self._look([processing.blank(self.side)]).expand(len(enquiries), -1, -1)
+            blank = self._ask(trees, self._read(trees, nothing))
         timing = {
             "look": (looked - started) / len(enquiries),
             "ask": (asked - looked) / len(enquiries),
@@ -127,7 +178,7 @@ class LlavaBackend:
         replies = []
         for i, enquiry in enumerate(enquiries):
             keys = [key for key, _ in enquiry.probes]
-            nothing = blank[i] if blank is not None and enquiry.want_blank else None
+            unseen = blank[i] if blank is not None and enquiry.want_blank else None
             replies.append(
                 Reply(
                     probes=dict(zip(keys, masses[i], strict=False)),  # the verdict comes after them
@@ -137,23 +188,35 @@ class LlavaBackend:
                     identity=self.identity,
                     batch_policy=self.batch_policy,
                     seed=None,
-                    blank_probes=dict(zip(keys, nothing, strict=False)) if nothing else None,
-                    blank_verdict=nothing[len(keys)] if nothing else None,
+                    blank_probes=dict(zip(keys, unseen, strict=False)) if unseen else None,
+                    blank_verdict=unseen[len(keys)] if unseen else None,
                     timing=timing,
+                    pointed=(
+                        self.pointed(maps[i], enquiry.micrograph, keys) if maps is not None else {}
+                    ),
                 )
             )
         return replies
 
     def _look(self, pictures: list[processing.Picture]) -> Tensor:
         """Projected image tokens (B, T, hidden)."""
+        return self._see(pictures)[0]
+
+    def _see(self, pictures: list[processing.Picture]) -> tuple[Tensor, NDArray[np.float32] | None]:
+        """Projected image tokens (B, T, hidden); and where the tower sees what, as `maps`, from the
+        same pass. None of a tower that does not tell."""
         pixels = processing.pixel_values(self.processor, pictures)
         pixels = pixels.to(self.model.device, self.model.dtype)
+        if self.can_point:
+            tokens, maps = self.model.model.vision_tower.see(pixels)
+            told = maps[:, : len(_POINTED)].float().cpu().numpy()
+            return self.model.model.multi_modal_projector(tokens), told
         seen = self.model.model.get_image_features(
             pixel_values=pixels,
             vision_feature_layer=self.model.config.vision_feature_layer,
             vision_feature_select_strategy=self.model.config.vision_feature_select_strategy,
         )
-        return torch.stack(list(seen.pooler_output))
+        return torch.stack(list(seen.pooler_output)), None
 
     def _read(self, trees: list[Tree], features: Tensor) -> _Prefix:
         """The prefixes through the language model, padded left, their keys and values kept."""

@@ -62,6 +62,11 @@ class Checkpoint:
         told = self.card.get("passage_budget")
         return None if told is None else int(told)
 
+    @property
+    def pointing(self) -> Mapping[str, float]:
+        """By feature: from which probability on a cell of the tower's map shows it."""
+        return dict(self.card.get("pointing", {}))
+
 
 def open_model(
     reference: str = "embedded",
@@ -161,6 +166,15 @@ def read_checkpoint(folder: Path) -> Checkpoint:
                 where=folder / "glassllava.json",
                 remedy=error.remedy,
             ) from None
+    pointing = card.get("pointing", {})
+    if not isinstance(pointing, dict) or not all(
+        isinstance(share, float) and 0 < share < 1 for share in pointing.values()
+    ):
+        raise ModelUnavailable(
+            "The checkpoint's `pointing` is not a probability between 0 and 1 for each feature",
+            where=folder / "glassllava.json",
+            remedy="Take the entry out: 0.5 holds for every feature then.",
+        )
     return Checkpoint(folder, config, card)
 
 
@@ -225,6 +239,7 @@ def open_checkpoint(folder: Path, reference: str) -> VisionModel:
         passage_characters=checkpoint.passage_characters,
         longest_text=int(checkpoint.card.get("longest_text", 192)),
         calibration=read_calibration(folder),
+        pointing=checkpoint.pointing,
     )
 
 

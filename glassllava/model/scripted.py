@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from glassllava import features
 from glassllava.calibration import Calibration
 from glassllava.errors import ModelUnavailable
-from glassllava.model.backend import ModelIdentity, Probe, Reply
+from glassllava.model.backend import ModelIdentity, Pointed, Probe, Reply
 from glassllava.prompt import Budget, Enquiry
 
 _IDENTITY = ModelIdentity(
@@ -30,12 +30,16 @@ _ROOM = Budget(4000)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What to say of one micrograph: probabilities by probe key; the rest is unlikely."""
+    """What to say of one micrograph: probabilities by probe key; the rest is unlikely.
+
+    `pointed` says where, by probe key; nowhere by default, as of a model that cannot point.
+    """
 
     probes: Mapping[str, float] = field(default_factory=dict)
     verdict: float = 0.5
     description: str = "No script was written for this micrograph."
     answer: str = ""
+    pointed: Mapping[str, Pointed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class ScriptedModel:
                 {key: _probe(0.5) for key, _ in enquiry.probes} if enquiry.want_blank else None
             ),
             blank_verdict=_probe(0.5) if enquiry.want_blank else None,
+            pointed=script.pointed,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from glassllava.interpreter import Judging, conclude, interpret, prepare
 from glassllava.literature import NoLiterature, Passage
 from glassllava.measurement.quantities import Measurement, Measurements, Region
 from glassllava.micrograph.record import BeamSettings, Micrograph, PixelSize
+from glassllava.model.backend import Pointed
 from glassllava.model.scripted import Script, ScriptedModel
 from glassllava.prompt import Budget, literature_query
 from glassllava.sample import LEVELS, ContextLevel, Sample
@@ -98,6 +100,26 @@ def test_a_pore_in_a_lens_is_a_defect_whatever_the_model_says() -> None:
     assert record.verdict.rules == ("R01",)
     assert finding(record, "pore").disposition == "defect"
     assert finding(record, "pore").regions == MEASURED.regions
+
+
+def test_a_finding_is_where_it_was_measured_and_where_the_model_points() -> None:
+    on = Region("pore-model-1", "pore", (0, 10, 50, 60), 2500.0, source="model")
+    other = Region("pore-model-2", "pore", (700, 500, 800, 600), 9000.0, source="model")
+    crack = Region("crack-model-1", "crack", (5, 5, 90, 25), 900.0, source="model")
+    script = Script(
+        {"pore": 0.9, "crystal": 0.8},
+        pointed={
+            "pore": Pointed((20.0, 30.0), 0.9, 18.3, (on, other)),
+            "crack": Pointed((20.0, 10.0), 0.6, 18.3, (crack,)),
+        },
+    )
+    record = judge(script)
+    (measured,) = MEASURED.regions
+    found = finding(record, "pore").regions
+    assert found == (dataclasses.replace(measured, source="both"), other)
+    assert finding(record, "crack").regions == ()  # it is not present
+    assert finding(record, "crystal").regions == ()  # nobody knows where
+    assert Interpretation.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 
 def test_a_pore_in_a_foam_is_intended() -> None:

@@ -28,7 +28,7 @@ def test_the_tree_answers_as_one_by_one(
     from glassllava.model import processing
 
     with torch.inference_mode():
-        pictures = [processing.see(e.micrograph, model._side) for e in enquiries]
+        pictures = [processing.see(e.micrograph, model.side) for e in enquiries]
         prefix = model._read(trees, model._look(pictures))
         at_once = model._ask_at_once(trees, prefix)
         in_turn = model.ask_in_turn(trees, prefix)
@@ -66,7 +66,7 @@ def test_the_tree_equals_transformers_own_reading(
     (reply,) = model.reply([enquiry])
     tree = model._words.tree(enquiry)
     ids = torch.tensor([tree.prefix + tree.branches[-1]])
-    pictures = [processing.see(enquiry.micrograph, model._side)]
+    pictures = [processing.see(enquiry.micrograph, model.side)]
     pixels = processing.pixel_values(model.processor, pictures)
     with torch.inference_mode():
         logits = model.model(input_ids=ids, pixel_values=pixels).logits[0, -1].softmax(-1)

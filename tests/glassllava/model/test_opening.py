@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,17 @@ def test_importing_the_door_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("told", [[0.5], {"crack": 1.5}, {"crack": "0.5"}, {"crack": None}, 3])
+def test_a_threshold_that_is_no_probability_is_refused(
+    tiny_checkpoint: Path, tmp_path: Path, told: object
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_checkpoint, folder)
+    card = json.loads((folder / "glassllava.json").read_text())
+    (folder / "glassllava.json").write_text(json.dumps(card | {"pointing": told}))
+    with pytest.raises(ModelUnavailable, match="pointing"):
+        read_checkpoint(folder)
+    (folder / "glassllava.json").write_text(json.dumps(card | {"pointing": {"crack": 0.25}}))
+    assert read_checkpoint(folder).pointing == {"crack": 0.25}
