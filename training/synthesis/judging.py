@@ -9,9 +9,10 @@ import numpy as np
 
 from glassllava import features
 from glassllava.sample import Sample
-from training.synthesis import samples
+from training.synthesis import samples, truth
 from training.synthesis.canvas import PAINTERS, Painted
 from training.synthesis.choosing import Chosen, Plan
+from training.synthesis.pool import pool
 from training.synthesis.truth import TrueFeature, true_feature
 
 Rng = np.random.Generator
@@ -41,7 +42,7 @@ def judge(
         tokens = samples.tokens_of(sample)
         truths = tuple(true_feature(one, pixel_size, sample, tokens) for one in painted)
         best = sample, tokens, truths
-        verdicts = {truth.ruling.verdict if truth.ruling else None for truth in truths}
+        verdicts = {one.ruling.verdict if one.ruling else None for one in truths}
         open_ = "defect" not in verdicts and ("depends" in verdicts or None in verdicts)
         # Most open verdicts are drawn again, so that they stay a minority; some stay.
         if plan.specimen is not None or not open_ or (attempt == 0 and rng.random() < 0.25):
@@ -65,14 +66,8 @@ def _context(chosen: Chosen, rng: Rng) -> Mapping[str, frozenset[str]]:
     return samples.wanted_for(lead, rng, "no_defect" if fine else str(rng.choice(said)))
 
 
-def _with_expected(
-    sample: Sample,
-    painted: tuple[Painted, ...],
-    rng: Rng,
-    odds: float = 0.1,
-    several: bool = False,
-) -> Sample:
-    if rng.random() > odds:
+def _with_expected(sample: Sample, painted: tuple[Painted, ...], rng: Rng) -> Sample:
+    if rng.random() > 0.1:
         return sample
     keys = [one.key for one in painted if one.key != "featureless_surface"]
     if not keys or rng.random() < 0.3:  # something is expected that is not there
@@ -80,41 +75,16 @@ def _with_expected(
     key = str(rng.choice(keys))
     if rng.random() < 0.4:
         key = features.vocabulary()[key].parent
-    if several:
-        more = {key, *(one.key for one in painted if rng.random() < 0.7)}
-        return replace(sample, expected=tuple(sorted(more - {"featureless_surface"})))
     return replace(sample, expected=(key,))
 
 
 def _judge_either_way(
     chosen: Chosen, painted: tuple[Painted, ...], pixel_size: float, rng: Rng
 ) -> _Judged:
-    """Of several features one is nearly always a defect in any context: the verdict that is
-    wanted is drawn first, and contexts of each of the features until the rules give it."""
-    wanted = str(rng.choice(["defect", "no_defect", "open"], p=[0.46, 0.46, 0.08]))
-    keys = [one.key for one in painted]
-    stray = chosen.family in ("clean", "particle") or rng.random() < 0.12
-    best: _Judged | None = None
-    for attempt in range(14):
-        key = str(rng.choice(sorted(PAINTERS) if stray else keys))
-        said = samples.verdicts_for(key)
-        verdict = wanted if wanted in said and rng.random() < 0.8 else str(rng.choice(said))
-        words = samples.wanted_for(key, rng, verdict) if rng.random() > 0.04 else {}
-        sample = samples.write_sample(words, rng, chosen.view)
-        # The last tries lean on what a person may say is expected, rightly or not.
-        odds = 0.15 if attempt < 9 or wanted != "no_defect" else 0.7
-        sample = _with_expected(sample, painted, rng, odds, several=attempt >= 9)
-        tokens = samples.tokens_of(sample)
-        truths = tuple(true_feature(one, pixel_size, sample, tokens) for one in painted)
-        best = sample, tokens, truths
-        if _verdict(truths) == wanted:
-            break
-    assert best is not None
-    return best
-
-
-def _verdict(truths: tuple[TrueFeature, ...]) -> str:
-    said = {truth.ruling.verdict if truth.ruling else None for truth in truths}
-    if "defect" in said:
-        return "defect"
-    return "open" if "depends" in said or None in said else "no_defect"
+    """The verdict that is wanted is drawn first, then a sample in which the rules give it, weighed
+    so that its words alone do not tell which."""
+    sized = [(one.key, truth.sizes_in_metres(one, pixel_size)) for one in painted]
+    told = pool().suit([(key, truth.size_tokens(sizes)) for key, sizes in sized], rng)
+    sample = samples.dress(told, rng, chosen.view)
+    tokens = samples.tokens_of(sample)
+    return sample, tokens, tuple(true_feature(one, pixel_size, sample, tokens) for one in painted)

@@ -7,15 +7,15 @@ follows of `glassllava.rules`: no verdict is decided here.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from glassllava import rules
+from glassllava import features, rules
 from glassllava.sample import Sample, understand
 
 Rng = np.random.Generator
@@ -105,8 +105,75 @@ def phrases(key: str, token: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return own + tuple((phrase, where) for phrase, where in fitting if where)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a sample says to the rules: words by field, the tokens that they mean, and what is
+    expected. Number, site and notes come with `dress`."""
+
+    words: Mapping[str, str]
+    tokens: Context
+    expected: tuple[str, ...] = ()
+
+    @property
+    def expected_parents(self) -> frozenset[str]:
+        return frozenset(features.parent_of(key) for key in self.expected)
+
+
+def draw_told(rng: Rng, fields: Sequence[tuple[str, ...]]) -> Told:
+    """A sample as the rules may meet it, without a look at any one field. `fields` are keys that
+    stand together on fields of the generator: what is expected is taken from one of them, so that
+    it is right, partly right or wrong of the field that the sample meets."""
+    keys = [key for key in features.vocabulary() if not key.startswith("art_")]
+    key = keys[int(rng.integers(len(keys)))]
+    said = verdicts_for(key)
+    wanted = wanted_for(key, rng, said[int(rng.integers(len(said)))]) if rng.random() > 0.02 else {}
+    for name, odds in (("process", 0.3), ("product", 0.25), ("state", 0.08), ("position", 0.04)):
+        if wanted and name not in wanted and rng.random() < odds:
+            known = sorted(rules.tokens()[name])
+            wanted[name] = frozenset({known[int(rng.integers(len(known)))]})
+    words = {name: ", ".join(said) for name, said in _words_for(wanted, rng).items()}
+    return Told(words, _meaning(tuple(sorted(words.items()))), _expected(rng, fields))
+
+
+def _expected(rng: Rng, fields: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    if rng.random() > 0.4 or not fields:
+        return ()
+    near = [k for k in fields[int(rng.integers(len(fields)))] if k != "featureless_surface"]
+    keep = float(rng.choice([1.0, 1.0, 0.6]))  # all that is there, or a part of it
+    chosen = {k for k in near if rng.random() < keep}
+    if rng.random() < 0.25:  # something of another field beside it
+        far = fields[int(rng.integers(len(fields)))]
+        chosen.add(far[int(rng.integers(len(far)))])
+    named = {features.parent_of(k) if rng.random() < 0.5 else k for k in sorted(chosen)}
+    return tuple(sorted(named - {"featureless_surface", "clean"}))
+
+
+@cache
+def _meaning(words: tuple[tuple[str, str], ...]) -> Context:
+    return understand(Sample(**dict(words))).tokens  # type: ignore[arg-type]  # words are text
+
+
+def dress(told: Told, rng: Rng, view: str) -> Sample:
+    """`told` as a whole sample, with number, site, composition, preparation and notes. What they
+    add says nothing to the rules: a preparation that would is left away."""
+    words: dict[str, Any] = dict(told.words)
+    material = min(told.tokens.get("material", frozenset({""})))
+    sample = replace(_trappings(material, rng, view), **words, expected=told.expected)
+    if understand(sample).tokens != told.tokens:
+        sample = replace(sample, preparation=words.get("preparation", ""), composition="")
+    return sample
+
+
 def write_sample(wanted: Context, rng: Rng, view: str) -> Sample:
     """A sample in words for the wanted tokens; the measured `size` is no word."""
+    material = min(wanted.get("material", frozenset({""})))
+    words = _words_for(wanted, rng)
+    told: dict[str, Any] = {name: ", ".join(said) for name, said in words.items()}
+    return replace(_trappings(material, rng, view), **told)
+
+
+def _words_for(wanted: Context, rng: Rng) -> dict[str, list[str]]:
+    """Phrases by field."""
     words: dict[str, list[str]] = {}
     for key in sorted(wanted):
         if key not in _FIELDS:
@@ -115,9 +182,13 @@ def write_sample(wanted: Context, rng: Rng, view: str) -> Sample:
             options = phrases(key, token)
             phrase, where = options[0 if rng.random() < 0.3 else int(rng.integers(len(options)))]
             words.setdefault(str(rng.choice(where)), []).append(phrase)
-    material = min(wanted.get("material", frozenset({""})))
+    return words
+
+
+def _trappings(material: str, rng: Rng, view: str) -> Sample:
+    """What a sample says beside what the rules ask."""
     composition = str(rng.choice(_COMPOSITIONS.get(material, ("",))))
-    sample = Sample(
+    return Sample(
         id=f"{rng.choice(list('ABCDGKMPS'))}-{rng.integers(100, 9999)}"
         if rng.random() < 0.8
         else "",
@@ -127,8 +198,6 @@ def write_sample(wanted: Context, rng: Rng, view: str) -> Sample:
         preparation=str(rng.choice(_PREPARATIONS[view])) if rng.random() < 0.6 else "",
         notes=str(rng.choice(_NOTES)),
     )
-    told: dict[str, Any] = {name: ", ".join(said) for name, said in words.items()}
-    return replace(sample, **told)
 
 
 def tokens_of(sample: Sample) -> Context:

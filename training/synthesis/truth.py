@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -130,22 +130,37 @@ class SyntheticMicrograph:
 def true_feature(
     one: Painted, pixel_size: float, sample: Sample, tokens: Mapping[str, frozenset[str]]
 ) -> TrueFeature:
-    sizes = {
-        name: values if name == "area_fraction" else tuple(v * pixel_size for v in values)
-        for name, values in one.sizes.items()
-    }
+    sizes = sizes_in_metres(one, pixel_size)
     parent = features.vocabulary()[one.key].parent
-    expected = {*sample.expected, *(features.parent_of(key) for key in sample.expected)}
-    if one.key in sample.expected or parent in expected:
-        ruling: rules.Ruling | None = rules.Ruling("no_defect", (), "expected here by the sample")
-    else:
-        ruling = rules.judge_child(one.key, {**tokens, **_size_tokens(sizes)})
+    ruling = ruling_of(one.key, sizes, sample, tokens)
     return TrueFeature(
         one.key, parent, one.mask, one.count, sizes, ruling, one.texture, one.contrast
     )
 
 
-def _size_tokens(sizes: Mapping[str, tuple[float, ...]]) -> dict[str, frozenset[str]]:
+def sizes_in_metres(one: Painted, pixel_size: float) -> dict[str, tuple[float, ...]]:
+    """What a painter said in pixels, by quantity; an area fraction stays one."""
+    return {
+        name: values if name == "area_fraction" else tuple(v * pixel_size for v in values)
+        for name, values in one.sizes.items()
+    }
+
+
+def ruling_of(
+    key: str,
+    sizes: Mapping[str, Sequence[float]],
+    sample: Sample,
+    tokens: Mapping[str, frozenset[str]],
+) -> rules.Ruling | None:
+    """What the rules say of one feature in a sample; what is expected there is no defect."""
+    parent = features.vocabulary()[key].parent
+    expected = {*sample.expected, *(features.parent_of(known) for known in sample.expected)}
+    if key in sample.expected or parent in expected:
+        return rules.Ruling("no_defect", (), "expected here by the sample")
+    return rules.judge_child(key, {**tokens, **size_tokens(sizes)})
+
+
+def size_tokens(sizes: Mapping[str, Sequence[float]]) -> dict[str, frozenset[str]]:
     """The size tokens of the rules, from the median diameter or spacing."""
     values = sizes.get("equivalent_diameter") or sizes.get("spacing") or sizes.get("length")
     if not values:
@@ -154,6 +169,9 @@ def _size_tokens(sizes: Mapping[str, tuple[float, ...]]) -> dict[str, frozenset[
     if middle < 30e-9:
         return {"size": frozenset({"<30nm"})}
     return {"size": frozenset({">100nm"})} if middle > 100e-9 else {}
+
+
+_size_tokens = size_tokens
 
 
 def with_rows(truth: TrueFeature, rows: int) -> TrueFeature:
