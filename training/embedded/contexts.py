@@ -65,6 +65,10 @@ class HeldTriples:
         return int.from_bytes(hashlib.sha256(words).digest()[:4], "big") % self.one_in == 0
 
 
+#: What training never has.
+HELD = HeldTriples()
+
+
 def holds_out(told: Mapping[str, Any], held: HeldTriples) -> bool:
     """Whether a picture in its own sample, or a context, has a held-out triple among its truths."""
     tokens = understand(Sample.from_mapping(told["sample"])).tokens

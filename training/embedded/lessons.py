@@ -2,7 +2,10 @@
 
 The prefix is shared; each probe, the verdict, the description and an answer are branches that see
 the prefix and themselves, exactly as `model.llava` asks at inference. A lesson without a
-supervised token is an error. Knows no optimiser.
+supervised token is an error.
+
+Beside what the product asks stand asides, in training alone: what the rules would say of other
+features in the same sample (`hypotheticals`), and whether a child is there. Knows no optimiser.
 """
 
 from __future__ import annotations
@@ -18,18 +21,19 @@ from torch import Tensor
 from glassllava import prompt
 from glassllava.model.llava import additive
 from glassllava.model.wording import Wording
-from training.embedded import telling
+from training.embedded import asides, telling
+from training.embedded.contexts import HELD, HeldTriples
 from training.embedded.dataset import PARENTS
 
 Rng = np.random.Generator
 _PREFIX, _PADDING = -1, -2
 
-PROBE, VERDICT, TEXT = 0, 1, 2
+PROBE, VERDICT, TEXT, HYPOTHETICAL = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`places` are positions whose next token is `targets`, of kind PROBE, VERDICT or TEXT."""
+    """`places` are positions whose next token is `targets`, of one kind each."""
 
     row: int  # of the split: which picture
     ids: list[int]
@@ -53,16 +57,21 @@ class Batch:
 
 
 class Teacher:
-    """Writes lessons with one checkpoint's words; keeps what it tokenised."""
+    """Writes lessons with one checkpoint's words; keeps what it tokenised.
 
-    def __init__(self, words: Wording) -> None:
-        self.words = words
+    `held` triples are asked of nobody in an aside: what is kept out of the contexts of training
+    would else be told here.
+    """
+
+    def __init__(self, words: Wording, held: HeldTriples = HELD) -> None:
+        self.words, self.held = words, held
         tokenizer = words._tokenizer
         self.yes = tokenizer(" yes", add_special_tokens=False)["input_ids"][0]
         self.no = tokenizer(" no", add_special_tokens=False)["input_ids"][0]
         self._probes = [words.branch(prompt.probe_text(parent)) for parent in PARENTS]
         self._verdict = words.branch(prompt._VERDICT)
         self._describe = words.branch(prompt._DESCRIBE)
+        self._asides: dict[str, list[int]] = {}
 
     def lesson(
         self,
@@ -71,8 +80,10 @@ class Teacher:
         context: Mapping[str, Any],
         level: str,
         rng: Rng | None,
+        beside: Rng | None = None,
     ) -> Lesson:
-        """The tree of one enquiry; with `rng`, description and an answer too."""
+        """The tree of one enquiry; with `rng`, description and an answer too; with `beside`, up to
+        six hypotheticals and four children that are asked for."""
         branches: list[tuple[list[int], list[int], int]] = []
         for parent, question in zip(PARENTS, self._probes, strict=True):
             target = self.yes if parent in record["present"] else self.no
@@ -87,6 +98,8 @@ class Teacher:
             question_text, said = telling.converse(record, context, level, rng)
             question = self.words.branch(question_text)
             branches.append((question, self.words.answer(said), TEXT))
+        if beside is not None:
+            branches += self._aside_branches(record, context, level, beside)
         prefix = self.words.prefix(context["levels"][level]["prefix"])
         ids, owner = list(prefix), [_PREFIX] * len(prefix)
         positions = list(range(len(prefix)))
@@ -104,6 +117,22 @@ class Teacher:
         if not targets:
             raise ValueError(f"the lesson on seed {record['seed']} supervises no token")
         return Lesson(row, ids, positions, owner, places, targets, kinds)
+
+    def _aside_branches(
+        self, record: Mapping[str, Any], context: Mapping[str, Any], level: str, rng: Rng
+    ) -> list[tuple[list[int], list[int], int]]:
+        would = asides.hypotheticals(context, level, self.held, rng)
+        asked = [(said, HYPOTHETICAL) for said in would]
+        asked += [(said, PROBE) for said in asides.children_asked(record, context, rng)]
+        return [
+            (self._question(text), [self.yes if answer else self.no], kind)
+            for (text, answer), kind in asked
+        ]
+
+    def _question(self, text: str) -> list[int]:
+        if text not in self._asides:
+            self._asides[text] = self.words.branch(text)
+        return self._asides[text]
 
 
 def collate(lessons: Sequence[Lesson], pad: int) -> Batch:

@@ -11,7 +11,15 @@ import torch
 from glassllava.model.llava import Wording
 from training.embedded import start
 from training.embedded.dataset import PARENTS
-from training.embedded.lessons import TEXT, VERDICT, Teacher, collate, logits_at
+from training.embedded.lessons import (
+    HYPOTHETICAL,
+    PROBE,
+    TEXT,
+    VERDICT,
+    Teacher,
+    collate,
+    logits_at,
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +34,14 @@ def _scene(defect: bool | None) -> tuple[dict, dict]:  # type: ignore[type-arg]
     record = {"present": ["crack"], "seed": 7}
     levels = {"high": {"prefix": "Material: float glass.", "given": "high", "passages": []}}
     truth = {"key": "crack_through", "verdict": "defect", "reason": "loss of strength"}
-    return record, {"defect": defect, "truths": [truth], "levels": levels}
+    sample = {"material": "float glass", "product": "finished"}
+    return record, {"defect": defect, "truths": [truth], "levels": levels, "sample": sample}
 
 
 def test_the_tree_of_a_lesson_equals_its_branches_alone(model_and_teacher) -> None:  # type: ignore[no-untyped-def]
     model, teacher = model_and_teacher
-    lesson = teacher.lesson(0, *_scene(True), "high", np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    lesson = teacher.lesson(0, *_scene(True), "high", rng, rng)
     batch = collate([lesson], teacher.words.pad)
     features = torch.randn(1, 4, model.config.vision_config.hidden_size)
     with torch.inference_mode():
@@ -92,3 +102,19 @@ def test_texts_are_taught_to_their_end(model_and_teacher) -> None:  # type: igno
 def test_phrases_of_the_prompt_are_one_piece(tmp_path: Path, model_and_teacher) -> None:  # type: ignore[no-untyped-def]
     _, teacher = model_and_teacher
     assert all(len(ids) == 1 for ids in teacher._probes)
+
+
+def test_asides_are_taught_after_what_the_product_asks_and_stay_short(model_and_teacher) -> None:  # type: ignore[no-untyped-def]
+    _, teacher = model_and_teacher
+    plain = teacher.lesson(0, *_scene(True), "high", None)
+    lesson = teacher.lesson(0, *_scene(True), "high", None, np.random.default_rng(0))
+    asked = len(PARENTS) + 1
+    assert lesson.kinds[:asked] == plain.kinds
+    assert lesson.targets[:asked] == plain.targets
+    assert lesson.kinds[asked:].count(HYPOTHETICAL) == 6
+    assert lesson.kinds[asked:].count(PROBE) == 4
+    assert set(lesson.targets) == {teacher.yes, teacher.no}
+    # The tokenizer of this test has few pieces: the real one needs about half.
+    assert len(lesson.ids) - len(plain.ids) < 600
+    # And an enquiry as the product makes it has none of them.
+    assert HYPOTHETICAL not in plain.kinds
