@@ -14,7 +14,9 @@ from glassllava.errors import MissingPart
 
 #: Arrow's name of a column's type; text where it is not named.
 TYPES: Mapping[str, str] = {
-    **dict.fromkeys(("page", "width", "height", "bit_depth", "regions", "tries"), "int32"),
+    **dict.fromkeys(
+        ("page", "width", "height", "bit_depth", "regions", "tries", "pointed"), "int32"
+    ),
     **dict.fromkeys(("probability", "threshold", "pixel_size_m", "area_px", "seconds"), "float64"),
     "calibrated": "bool",
 }

@@ -25,7 +25,7 @@ MICROGRAPHS = (
 )
 FINDINGS = (
     *("path", "page", "feature", "name", "disposition", "reason", "probability", "calibrated"),
-    *("regions", "area_px", "measurements", "citations", "verdict", "sample"),
+    *("regions", "area_px", "measurements", "citations", "verdict", "sample", "pointed"),
 )
 FAILURES = ("path", "reason", "tries", "remedy")
 
@@ -98,8 +98,8 @@ def finding_rows(rows: Iterable[Row], kept: Mapping[int, Kept]) -> list[dict[str
             "reason": finding.reason,
             "probability": finding.probability,
             "calibrated": finding.calibrated,
-            "regions": len(finding.regions),
-            "area_px": sum(region.area_px for region in finding.regions),
+            "regions": sum(region.source != "model" for region in finding.regions),
+            "area_px": sum(r.area_px for r in finding.regions if r.source != "model"),
             "measurements": "; ".join(
                 f"{m.quantity} = {m.value:.6g} {m.unit}"
                 + (f" ± {m.uncertainty:.2g}" if m.uncertainty is not None else "")
@@ -108,6 +108,8 @@ def finding_rows(rows: Iterable[Row], kept: Mapping[int, Kept]) -> list[dict[str
             "citations": "; ".join(citation.locator for citation in finding.citations),
             "verdict": kept[row.id].interpretation.verdict.decision,
             "sample": kept[row.id].interpretation.sample.id,
+            # Regions that only the model sees: as coarse as its map, so without an area.
+            "pointed": sum(region.source == "model" for region in finding.regions),
         }
         for row in rows
         if row.id in kept

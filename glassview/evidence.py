@@ -14,7 +14,12 @@ from typing import Any
 from batch.ledger import Review
 from glassllava import features
 from glassllava.interpretation import DECISION_WORDS, Finding, Interpretation
-from glassllava.measurement.quantities import Measurement, in_words, measured_in_words
+from glassllava.measurement.quantities import (
+    Measurement,
+    in_words,
+    measured_in_words,
+    regions_in_words,
+)
 from glassllava.micrograph.record import SOURCE_WORDS, Micrograph, PixelSize
 from glassllava.micrograph.trust import agree
 from glassview.presenter import Tone, decided, tone_of
@@ -224,7 +229,7 @@ class FindingRow:
     probability: str
     reason: str
     measurements: tuple[str, ...]
-    region_count: int
+    regions: str
     citations: tuple[int, ...]
 
 
@@ -253,7 +258,7 @@ def _finding_row(finding: Finding) -> FindingRow:
         probability=probability,
         reason=_capital(finding.reason),
         measurements=tuple(measurement_words(m) for m in finding.measurements),
-        region_count=len(finding.regions),
+        regions=regions_in_words(finding.regions),
         citations=tuple(sorted(citation.number for citation in finding.citations)),
     )
 

@@ -21,7 +21,7 @@ from batch.pictures import Picture
 from batch.report import Entry
 from glassllava.features import name_of
 from glassllava.interpretation import Finding, Interpretation
-from glassllava.measurement.quantities import Measurement, measured_in_words
+from glassllava.measurement.quantities import Measurement, measured_in_words, regions_in_words
 
 _PICTURE = (118 * mm, 92 * mm)
 _GAP = 5 * mm
@@ -184,10 +184,10 @@ def _only_measured(found: Interpretation) -> list[Flowable]:
 
 
 def _evidence(finding: Finding) -> list[Flowable]:
-    count = len(finding.regions)
-    lines = ["no region could be outlined by measuring"]
-    if count:
-        lines = [f"{count} region{'s' if count != 1 else ''} outlined"]
+    words = regions_in_words(finding.regions)
+    if any(region.source == "model" for region in finding.regions):
+        words += " (dashed)"
+    lines = [words]
     told = [measured(m, finding.feature) for m in finding.measurements[:_MOST_MEASUREMENTS]]
     if (more := len(finding.measurements) - _MOST_MEASUREMENTS) > 0:
         told.append(f"{more} more in the record")

@@ -95,6 +95,8 @@ class PictureWithFindings(Flowable):
             canvas.setLineWidth(width)
             canvas.setLineJoin(1)
             for region in _largest(marked.regions):
+                # The model's own is as fine as its map: a dashed line claims less.
+                canvas.setDash([3, 2] if region.source == "model" else [])
                 path = canvas.beginPath()
                 points = region.polygon[:: max(1, len(region.polygon) // _MOST_POINTS)]
                 if len(points) < 3:
@@ -105,6 +107,7 @@ class PictureWithFindings(Flowable):
                     path.lineTo(*self._at(*point))
                 path.close()
                 canvas.drawPath(path, stroke=1, fill=0)
+        canvas.setDash([])
 
     def _draw_number(self, marked: Marked) -> None:
         """The finding's number beside its largest regions."""
@@ -144,7 +147,10 @@ def draw_number(canvas: Any, number: int, colour: Color, x: float, y: float) -> 
 
 
 def _largest(regions: tuple[Region, ...]) -> list[Region]:
-    return sorted(regions, key=lambda region: -region.area_px)[:_MOST_REGIONS]
+    """The measured ones by size, then the model's own, which are few."""
+    ordered = sorted(regions, key=lambda region: -region.area_px)
+    measured = [region for region in ordered if region.source != "model"]
+    return measured[:_MOST_REGIONS] + [region for region in ordered if region.source == "model"]
 
 
 class NumberDisc(Flowable):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -159,6 +159,24 @@ def measured_in_words(measurement: Measurement) -> str:
         lambda power: " × 10⁻" + power[1].translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")),
         words,
     )
+
+
+def regions_in_words(regions: Iterable[Region]) -> str:
+    """Who found how many, for people: "3 regions measured, 2 of them confirmed by the model; 1
+    seen by the model alone"."""
+    sources = [region.source for region in regions]
+    confirmed, alone = sources.count("both"), sources.count("model")
+    parts = []
+    if measured := len(sources) - alone:
+        words = f"{measured} region{'s' if measured > 1 else ''} measured"
+        if confirmed:
+            which = f"{confirmed} of them " if confirmed < measured else ""
+            words += f", {which}confirmed by the model"
+        parts.append(words)
+    if alone:
+        what = "" if parts else f" region{'s' if alone > 1 else ''}"
+        parts.append(f"{alone}{what} seen by the model alone")
+    return "; ".join(parts) or "no region found"
 
 
 def _rounded(value: float, digits: int) -> float:

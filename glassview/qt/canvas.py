@@ -23,9 +23,7 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPainterPath,
     QPen,
-    QPolygonF,
     QResizeEvent,
     QWheelEvent,
 )
@@ -34,11 +32,11 @@ from PySide6.QtWidgets import (
     QGraphicsPathItem,
     QGraphicsScene,
     QGraphicsView,
-    QStyleOptionGraphicsItem,
     QWidget,
 )
 
 from glassview.presenter import Overlay, ScaleBar
+from glassview.qt.outlines import Outline, pen
 from glassview.qt.picture import PictureItem
 from glassview.qt.style import GROUND, TEXT, TONES
 from glassview.qt.tiles import Coding, Tile
@@ -48,29 +46,6 @@ if TYPE_CHECKING:
 
 _MOST_ZOOM = 64.0
 _STEP = 1.2
-_PENS: dict[str, Qt.PenStyle] = {
-    "defect": Qt.PenStyle.SolidLine,
-    "undecided": Qt.PenStyle.DashDotLine,
-    "no_defect": Qt.PenStyle.DashLine,
-    "artefact": Qt.PenStyle.DotLine,
-}
-
-
-class _Outline(QGraphicsPathItem):
-    """An outline with a dark edge, so that it is seen on bright and on dark ground alike."""
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
-    ) -> None:
-        edge = QPen(QColor(10, 12, 15, 170), self.pen().widthF() + 1.8)
-        edge.setCosmetic(True)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(edge)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawPath(self.path())
-        painter.setPen(self.pen())
-        painter.setBrush(self.brush())
-        painter.drawPath(self.path())
 
 
 class Canvas(QGraphicsView):
@@ -156,8 +131,8 @@ class Canvas(QGraphicsView):
             self.scene().removeItem(outline)
         self._outlines = {}
         for overlay in overlays:
-            item = _Outline(_outline(overlay))
-            item.setPen(_pen(overlay.tone, 1.6))
+            item = Outline(overlay)
+            item.setPen(pen(overlay.tone, 1.6))
             item.setZValue(1)
             item.setData(0, overlay.tone)
             item.setVisible(self._overlay_shown)
@@ -169,7 +144,7 @@ class Canvas(QGraphicsView):
         for key, item in self._outlines.items():
             tone = item.data(0)
             chosen = key == feature
-            item.setPen(_pen(tone, 2.6 if chosen else 1.6))
+            item.setPen(pen(tone, 2.6 if chosen else 1.6))
             tint = QColor(TONES[tone])
             tint.setAlpha(46)
             item.setBrush(QBrush(tint) if chosen else QBrush(Qt.BrushStyle.NoBrush))
@@ -372,21 +347,3 @@ class Canvas(QGraphicsView):
         for end in (left, left + length):
             painter.drawLine(QPointF(end, y - 5), QPointF(end, y + 5))
         painter.restore()
-
-
-def _outline(overlay: Overlay) -> QPainterPath:
-    path = QPainterPath()
-    for region in overlay.regions:
-        if len(region.polygon) > 2:
-            path.addPolygon(QPolygonF([QPointF(x, y) for x, y in region.polygon]))
-            path.closeSubpath()
-        else:
-            x0, y0, x1, y1 = region.bbox
-            path.addRect(QRectF(x0, y0, x1 - x0, y1 - y0))
-    return path
-
-
-def _pen(tone: str, width: float) -> QPen:
-    pen = QPen(QColor(TONES[tone]), width, _PENS.get(tone, Qt.PenStyle.SolidLine))  # type: ignore[index]
-    pen.setCosmetic(True)
-    return pen

@@ -122,12 +122,7 @@ class FindingCard(QFrame):
         layout.addWidget(words(row.reason, "quiet"))
         for measurement in row.measurements:
             layout.addWidget(words(measurement))
-        notes = []
-        if row.region_count:
-            notes.append(f"{row.region_count} region{'s' if row.region_count > 1 else ''}")
-        else:
-            notes.append("no region measured")
-        pieces = [Piece("  ·  ".join(notes))]
+        pieces = [Piece(row.regions)]
         if row.citations:
             pieces.append(Piece("  ·  cites"))
         for number in row.citations:

@@ -20,6 +20,7 @@ from batch.scan import scan
 from glassllava.errors import RunUnavailable
 from glassllava.interpretation import DISCLAIMER, Interpretation
 from glassllava.literature import Passage
+from glassllava.measurement.quantities import Region
 from glassllava.sample import Sample
 
 Make = Callable[..., Any]
@@ -67,6 +68,31 @@ def test_a_night_s_report_has_every_part(night: Path) -> None:
     for words in ("Apache-2.0", "script, not a model", "context = ", "No micrograph left"):
         assert words in settings
     assert all(f"page {n} of {len(pages)}" in page for n, page in enumerate(pages, start=1))
+
+
+def test_what_the_model_alone_sees_is_dashed_and_named(
+    night: Path, found: Interpretation, tmp_path: Path
+) -> None:
+    finding = next(f for f in found.present if f.regions)
+    kept = len(finding.regions)
+    alone = Region("m-1", finding.feature, (2, 2, 40, 40), 900.0, source="model")
+    sure = tuple(replace(region, source="both") for region in finding.regions)
+    changed = replace(finding, regions=(*sure, alone))
+    findings = tuple(changed if f is finding else f for f in found.findings)
+    with Ledger.open(night) as ledger:
+        data = report_of(ledger)
+    entry = data.entries[0]
+    drawn = [
+        draw(replace(data, entries=[replace(entry, interpretation=made)]), tmp_path / name)
+        for name, made in (
+            ("dashed.pdf", replace(found, findings=findings)),
+            ("plain.pdf", found),
+        )
+    ]
+    page = next(page for page in _pages(drawn[0]) if "seen by the model alone" in page)
+    assert f"{kept} region" in page
+    assert "confirmed by the model; 1 seen by the model alone (dashed)" in page
+    assert not any("dashed" in page for page in _pages(drawn[1]))
 
 
 def test_letters_are_embedded_and_the_outline_leads_everywhere(night: Path) -> None:

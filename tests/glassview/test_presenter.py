@@ -174,7 +174,7 @@ def test_findings_come_worst_first_with_their_evidence(
     ]
     assert rows[0].probability == "93 %"
     assert rows[0].citations == (1,)
-    assert rows[0].region_count == 8
+    assert rows[0].regions == "8 regions measured"
     assert "Count 8" in rows[0].measurements
     assert any("µm" in words for words in rows[0].measurements)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,25 @@ def test_an_overlay_is_drawn_where_its_region_is_and_can_be_hidden(
         at = canvas.mapFromScene(place)
         qtbot.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert clicked == ["particle", "pore", ""]
+
+
+def test_what_the_model_alone_sees_is_tinted_and_what_was_measured_is_not(
+    canvas: Canvas, qtbot: QtBot
+) -> None:
+    bare = canvas.viewport().grab().toImage()
+    measured = square("pore", 100, "defect")
+    (region,) = square("pore", 700, "defect").regions
+    alone = replace(region, id="pore-model-1", source="model")
+    canvas.put_overlays([replace(measured, regions=(*measured.regions, alone))])
+    shown = canvas.viewport().grab().toImage()
+    within, seen = (canvas.mapFromScene(QPointF(x, 350)) for x in (200, 800))
+    assert bare.pixel(within) == shown.pixel(within)
+    assert bare.pixel(seen) != shown.pixel(seen)
+    clicked: list[str] = []
+    canvas.region_clicked.connect(clicked.append)
+    for place in (within, seen):
+        qtbot.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert clicked == ["pore", "pore"]
 
 
 def test_files_that_are_dropped_are_told(canvas: Canvas, tmp_path: Path) -> None:
