@@ -161,7 +161,7 @@ def _fitted(defect: Array, fine: Array, expecting: Array) -> tuple[Array, Array]
     their share. One that knows only one verdict is not drawn. Otherwise the two weights of a
     sample have one geometric mean, so that none carries a field alone.
     """
-    both = defect.any(1) & fine.any(1)
+    both: Array = np.logical_and(defect.any(1), fine.any(1))
     either = defect[both].any(0) & fine[both].any(0)
     sides = (np.where(either, _MOST_DEFECT, 1.0), np.where(either, 1 - _MOST_DEFECT, 1.0))
     lean = np.ones(len(both))  # of a sample to "defect": the one weight times it, the other by it
