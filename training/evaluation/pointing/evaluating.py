@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from glassllava.model.llava import LlavaBackend
 
 _SHEET, _MOST_ALIKE = 12, 2  # panels, and those of one feature
-#: Cells along a side where the tower has no map: the tolerance is then that of the occlusion map.
-_COARSE = hiding.CELLS
+#: Pixels of the square a cell of a tower's map takes; the tolerance of every other map too.
+_STRIDE = 16
 
 
 def evaluate_pointing(
@@ -82,7 +82,7 @@ def evaluate_pointing(
 
 
 def _cells(model: LlavaBackend) -> int:
-    return model.side // 16 if model.can_point else _COARSE
+    return model.side // _STRIDE
 
 
 def as_markdown(result: dict[str, Any]) -> str:
