@@ -19,7 +19,7 @@ from batch.ledger import Ledger, Row, now
 from batch.pictures import keep_picture
 from batch.recipe import Recipe, write_recipe
 from batch.schema import write_file
-from glassllava import __version__
+from glassllava import __version__, scope
 from glassllava.errors import LiteratureUnavailable
 from glassllava.interpreter import asked_fingerprint, conclude, judged_fingerprint, prepare
 from glassllava.literature import Literature, NoLiterature, Passage
@@ -159,6 +159,7 @@ class Night:
             return runner.Ready(row, None, lambda: self._judge_again(row, micrograph, sample))
         frame = reading.grey(micrograph)
         clock.lap("read")
+        looked = scope.look(micrograph, sample, recipe.context, frame)
         measurements = measure(micrograph, frame)
         clock.lap("measure")
         keep_picture(self.ledger.run / "thumbnails", micrograph, frame)
@@ -173,6 +174,7 @@ class Night:
             probe_keys=self.model.probe_keys,
             passage_budget=self.model.passage_budget,
             measurements=measurements,
+            looked=looked,
             want_text=recipe.text,
             want_blank=recipe.blank,
         )
@@ -223,7 +225,9 @@ class Night:
         assert row.interpretation is not None
         kept = self.ledger.kept(row.interpretation)
         before = kept.interpretation
-        enquiry = kept.enquiry(micrograph, sample)
+        # Today's signs: whether a picture is in scope is part of judging.
+        looked = scope.look(micrograph, sample, before.context_asked)
+        enquiry = replace(kept.enquiry(micrograph, sample), scope=looked)
         found = self._conclude(enquiry, before.reply)
         return replace(found, timing={**before.timing, **found.timing})
 

@@ -118,6 +118,8 @@ def write_recipe(recipe: Recipe, notes: tuple[str, ...] = ()) -> str:
     if judging.confidence is not None:
         lines.append(f"confidence = {toml_value(judging.confidence)}")
     lines.append(f"accept_uncalibrated = {toml_value(judging.accept_uncalibrated)}")
+    if judging.prevalence is not None:
+        lines.append(f"prevalence = {toml_value(judging.prevalence)}")
     tables: tuple[tuple[str, Mapping[str, Any]], ...] = (
         ("dispositions", judging.dispositions),
         ("present", judging.present),
@@ -228,6 +230,17 @@ def _share(value: Any, where: str) -> float:
     return float(value)
 
 
+def _prevalence(value: Any, where: str) -> float:
+    share = _share(value, where)
+    if not 0 < share < 1:
+        raise BadInput(
+            f"A prevalence of {share:g} leaves nothing to judge",
+            where=where,
+            remedy="Write the share of defects among what is judged, such as 0.02 for 2 %.",
+        )
+    return share
+
+
 def _scale(value: Any, where: str) -> Scale:
     readers: dict[str, Callable[[Any, str], Any]] = {
         "pixel_size": _length(typed_pixel_size),
@@ -261,6 +274,7 @@ def _judging(value: Any, where: str) -> Judging:
         "confidence": _share,
         "present": lambda v, at: _by_feature(v, _share, at),
         "accept_uncalibrated": _flag,
+        "prevalence": _prevalence,
     }
     assert set(readers) == {f.name for f in fields(Judging)}
     return Judging(**_read(_table(value, where), readers, where, "[judging]"))

@@ -1,5 +1,8 @@
 """Scores to probabilities, and the confidence under which a verdict stays `undecided`.
 
+A probability holds where defects are as frequent as on the split it was fitted on; `shifted` moves
+it to where they are not.
+
 A checkpoint's `calibration.json` was fitted on a split of its own, for one set of prompt
 templates; where either does not match, nothing is calibrated. How it was fitted is not known here
 (`training/evaluation`).
@@ -18,6 +21,8 @@ from typing import Any
 from glassllava.errors import ModelUnavailable
 
 _LARGEST_FILE = 1 << 20
+#: Where a calibration does not say how frequent defects were on its split.
+DEFAULT_PREVALENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,41 @@ class LevelCalibration:
 
     `present` holds, by probe key, the probability from which a feature counts as present.
     `confidence` is the least max(p, 1 - p) of a verdict that is not `undecided`; above 1 no
-    verdict at this level is ever decided.
+    verdict at this level is ever decided. `verdict_prevalence` is the share of defects among the
+    verdicts it was fitted on, None where the file does not say.
     """
 
     probes: Mapping[str, Platt]
     verdict: Platt
     present: Mapping[str, float]
     confidence: float
+    verdict_prevalence: float | None = None
+
+    @property
+    def prevalence(self) -> float:
+        """The share of defects that the probabilities are of; one half where nobody says."""
+        told = self.verdict_prevalence
+        return DEFAULT_PREVALENCE if told is None else told
+
+
+def shifted(probability: float, calibrated_at: float, prevalence: float) -> float:
+    """The probability of a defect where `prevalence` of what comes is one.
+
+    By Bayes: the odds are multiplied by the ratio of the prior odds (Saerens, Latinne and
+    Decaestecker 2002, Neural Computation 14, 21). It takes for granted that a defect looks the
+    same at either prevalence, only more or less often.
+
+    Raises
+    ------
+    ValueError : for a share that is not between 0 and 1, of which nothing could be learnt.
+    """
+    for share in (calibrated_at, prevalence):
+        if not 0 < share < 1:
+            raise ValueError(f"a prevalence of {share} leaves nothing to judge")
+    defect = probability * prevalence * (1 - calibrated_at)
+    none = (1 - probability) * (1 - prevalence) * calibrated_at
+    # Shares so small that both products vanish leave the probability where it was.
+    return defect / (defect + none) if defect + none > 0 else probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +110,12 @@ class Calibration:
                     "verdict": [level.verdict.slope, level.verdict.offset],
                     "present": dict(level.present),
                     "confidence": level.confidence,
+                    # Named only where it is known: files that were written before keep their text.
+                    **(
+                        {}
+                        if level.verdict_prevalence is None
+                        else {"verdict_prevalence": level.verdict_prevalence}
+                    ),
                 }
                 for name, level in self.levels.items()
             },
@@ -118,6 +157,7 @@ def _from_json(data: Mapping[str, Any], sha256: str) -> Calibration:
             verdict=Platt(*map(float, level["verdict"])),
             present={key: float(value) for key, value in level["present"].items()},
             confidence=float(level["confidence"]),
+            verdict_prevalence=_share(level.get("verdict_prevalence")),
         )
     return Calibration(
         levels=levels,
@@ -126,3 +166,11 @@ def _from_json(data: Mapping[str, Any], sha256: str) -> Calibration:
         sha256=sha256,
         notes=data.get("notes", ""),
     )
+
+
+def _share(told: Any) -> float | None:
+    if told is None:
+        return None
+    if not 0 < float(told) < 1:
+        raise ValueError(f"verdict_prevalence {told} is not between 0 and 1")
+    return float(told)

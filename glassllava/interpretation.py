@@ -75,11 +75,38 @@ class ModelVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class OverBlank:
+    """What the picture added: the probability of a defect with it, and with a blank one.
+
+    Both are the model's, before any rule and any prevalence, with the same words.
+    """
+
+    probability: float
+    blank: float
+
+    @property
+    def difference(self) -> float:
+        return self.probability - self.blank
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.difference:+.2f} over a blank picture, which gives {self.blank:.2f}"
+
+    def to_json(self) -> dict[str, float]:
+        return {**asdict(self), "difference": self.difference}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, float]) -> OverBlank:
+        return cls(data["probability"], data["blank"])
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the record concludes.
 
-    `probability` is the model's, that there is a defect; `threshold` the confidence
-    max(p, 1 - p) it had to reach; `rules` the context rules that changed or confirmed it.
+    `probability` is the model's, that there is a defect, at the recipe's prevalence if any;
+    `threshold` the confidence max(p, 1 - p) it had to reach; `rules` the context rules that changed
+    or confirmed it.
     """
 
     decision: Decision
@@ -124,6 +151,7 @@ class Interpretation:
     glassview_version: str
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
     left_out: tuple[LeftOut, ...] = ()
+    over_blank: OverBlank | None = None
 
     @property
     def given_in_words(self) -> str:
@@ -155,6 +183,8 @@ class Interpretation:
             "findings": [finding.to_json() for finding in self.findings],
             "model_verdict": asdict(self.model_verdict),
             "verdict": asdict(self.verdict),
+            # As above: only where a blank picture was asked about.
+            **({"over_blank": self.over_blank.to_json()} if self.over_blank else {}),
             "description": self.description,
             "answer": self.answer,
             "citations": [asdict(citation) for citation in self.citations],
@@ -191,6 +221,7 @@ class Interpretation:
             query=data["query"],
             passages=tuple(Passage.from_json(p) for p in data["passages"]),
             left_out=tuple(LeftOut(**each) for each in data.get("left_out", ())),
+            over_blank=OverBlank.from_json(blank) if (blank := data.get("over_blank")) else None,
             prompt_sha256=data["prompt_sha256"],
             reply=Reply.from_json(data["reply"]),
             findings=tuple(Finding.from_json(f) for f in data["findings"]),

@@ -10,17 +10,18 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from glassllava import __version__, answers, features, rules
-from glassllava.interpretation import (
-    Decision,
-    Disposition,
-    Finding,
-    Interpretation,
-    ModelVerdict,
-    Verdict,
+from glassllava import __version__, answers, rules, scope
+from glassllava.interpretation import Finding, Interpretation
+from glassllava.judging import (
+    AS_SHIPPED,
+    Judging,
+    by_model,
+    conclusion,
+    dispose,
+    over_blank,
+    prevalence_in_words,
 )
 from glassllava.literature import Literature
 from glassllava.measurement import MEASURING_VERSION
@@ -33,41 +34,27 @@ from glassllava.prompt import (
     level_given,
     literature_query,
 )
-from glassllava.sample import ContextLevel, Sample, Understanding, understand
+from glassllava.sample import ContextLevel, Sample, understand
+from glassllava.scope import IN_SCOPE, Scope
 
 if TYPE_CHECKING:
-    from glassllava.calibration import Calibration, LevelCalibration
+    from glassllava.calibration import Calibration
     from glassllava.micrograph.record import Micrograph
     from glassllava.model.backend import Reply, VisionModel
+
+__all__ = [
+    "Judging",
+    "asked_fingerprint",
+    "conclude",
+    "interpret",
+    "judged_fingerprint",
+    "prepare",
+]
 
 #: Raised whenever preprocessing or wording changes what a model is told: part of `asked`.
 PREPARATION_VERSION = "2"
 
 _PASSAGES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Judging:
-    """What a recipe may say about judging, over what the checkpoint and the rules say.
-
-    `dispositions` are the recipe's own rules, by feature key. `confidence` replaces the
-    checkpoint's least confidence of a verdict; `present` its thresholds, by feature key.
-    """
-
-    expected: tuple[str, ...] = ()
-    dispositions: Mapping[str, Disposition] = field(default_factory=dict)
-    confidence: float | None = None
-    present: Mapping[str, float] = field(default_factory=dict)
-    accept_uncalibrated: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "expected": list(self.expected),
-            "dispositions": dict(self.dispositions),
-            "confidence": self.confidence,
-            "present": dict(self.present),
-            "accept_uncalibrated": self.accept_uncalibrated,
-        }
 
 
 def interpret(
@@ -78,7 +65,7 @@ def interpret(
     *,
     model: VisionModel,
     literature: Literature,
-    judging: Judging = Judging(),
+    judging: Judging = AS_SHIPPED,
     library: str = "",
     want_text: bool = True,
     want_blank: bool = False,
@@ -109,19 +96,24 @@ def prepare(
     probe_keys: tuple[str, ...],
     passage_budget: Budget,
     measurements: Measurements | None = None,
+    looked: Scope | None = None,
     want_text: bool = True,
     want_blank: bool = False,
 ) -> Enquiry:
     """Measure, look up, write the prompt; no model.
 
     The measurements are taken at every level, since they are evidence for the person; only
-    `high` tells them to the model.
+    `high` tells them to the model. Who brings `measurements` has the pixels, and brings what
+    `scope.look` says of them too, or judges what is in scope for sure (synthetic micrographs).
     """
     if measurements is None:
         # scikit-image is slow to import: only where something is to be measured.
         from glassllava.measurement import measure
+        from glassllava.micrograph.reading import grey
 
-        measurements = measure(micrograph)
+        frame = grey(micrograph)
+        measurements = measure(micrograph, frame)
+        looked = looked or scope.look(micrograph, sample, level, frame)
     query = literature_query(question, sample, measurements)
     passages = literature.search(query, _PASSAGES) if level == "high" else ()
     understood = understand(sample, level)
@@ -148,6 +140,7 @@ def prepare(
         want_text=want_text,
         want_blank=want_blank,
         warnings=tuple(warnings),
+        scope=looked or IN_SCOPE,
     )
 
 
@@ -185,6 +178,7 @@ def judged_fingerprint(judging: Judging, calibration: Calibration | None) -> str
     return _sha256(
         {
             "rules": rules.VERSION,
+            "scope": scope.VERSION,
             "judging": judging.to_json(),
             "calibration": calibration.sha256 if calibration else None,
         }
@@ -196,13 +190,13 @@ def conclude(
     reply: Reply,
     *,
     calibration: Calibration | None,
-    judging: Judging = Judging(),
+    judging: Judging = AS_SHIPPED,
     library: str = "",
 ) -> Interpretation:
     """Answers, calibration, rules, verdict; no model. Order: calibrate, threshold, rules."""
     started = time.perf_counter()
     at_level = calibration.for_level(enquiry.level_given, TEMPLATES_SHA256) if calibration else None
-    model_verdict, thresholded, threshold = _model_verdict(reply, at_level, judging)
+    model_verdict, models = by_model(reply, at_level, judging)
     understood = understand(enquiry.sample, enquiry.level_asked)
 
     description = answers.check(reply.description, enquiry.passages)
@@ -211,7 +205,7 @@ def conclude(
     fired: list[str] = []
     for seen in answers.read_probes(reply, at_level, judging.present):
         disposition, reason, rule_ids = (
-            _dispose(seen.feature, enquiry, understood, judging, thresholded)
+            dispose(seen.feature, enquiry, understood, judging, models.decision)
             if seen.present
             else (None, "", ())
         )
@@ -232,7 +226,9 @@ def conclude(
             )
         )
 
-    warnings = list(enquiry.warnings)
+    warnings = [*enquiry.warnings, *enquiry.scope.warnings]
+    if told := prevalence_in_words(model_verdict, models.probability, at_level, judging):
+        warnings.append(told)
     if invented := description.invented + answer.invented:
         warnings.append(
             f"{invented} citation{'s' if invented > 1 else ''} of what was not given "
@@ -260,9 +256,16 @@ def conclude(
         reply=reply,
         findings=tuple(findings),
         model_verdict=model_verdict,
-        verdict=_verdict(
-            findings, model_verdict, thresholded, threshold, understood, judging, tuple(fired)
+        verdict=conclusion(
+            findings,
+            model_verdict,
+            models,
+            tuple(dict.fromkeys(fired)),
+            enquiry.scope,
+            understood,
+            judging,
         ),
+        over_blank=over_blank(reply, at_level, model_verdict),
         description=description.text,
         answer=answer.text,
         citations=citations,
@@ -282,65 +285,6 @@ def conclude(
     )
 
 
-def _model_verdict(
-    reply: Reply, at_level: LevelCalibration | None, judging: Judging
-) -> tuple[ModelVerdict, Decision, float | None]:
-    """The model's yes or no; the same as a decision that may be undecided; the threshold used."""
-    raw = reply.verdict.probability
-    if raw is None:
-        return ModelVerdict(None, None, calibrated=False), "undecided", judging.confidence
-    probability = at_level.verdict(raw) if at_level else raw
-    threshold = at_level.confidence if at_level else None
-    if judging.confidence is not None:
-        threshold = judging.confidence
-    verdict = ModelVerdict(probability >= 0.5, probability, calibrated=at_level is not None)
-    confident = threshold is None or max(probability, 1 - probability) >= threshold
-    decision: Decision = "undecided"
-    if confident:
-        decision = "defect" if probability >= 0.5 else "no_defect"
-    return verdict, decision, threshold
-
-
-_FROM_RULE: Mapping[str, Disposition] = {
-    "defect": "defect",
-    "no_defect": "intended",
-    "depends": "unclear",
-}
-_HARMLESS = ("particle", "clean")
-_FROM_MODEL: Mapping[Decision, Disposition] = {
-    "defect": "defect",
-    "no_defect": "harmless",
-    "undecided": "unclear",
-}
-
-
-def _dispose(
-    feature: str,
-    enquiry: Enquiry,
-    understood: Understanding,
-    judging: Judging,
-    thresholded: Decision,
-) -> tuple[Disposition, str, tuple[str, ...]]:
-    """What a present feature is for this sample, why, and which rules fired."""
-    parent = features.parent_of(feature)
-    if features.is_artefact(feature):
-        return "artefact", "rule R83: acquisition or preparation flag", ("R83",)
-    if feature in judging.dispositions or parent in judging.dispositions:
-        own = judging.dispositions.get(feature) or judging.dispositions[parent]
-        return own, "recipe: its own rule for this feature", ()
-    told = enquiry.sample.expected if enquiry.level_asked in ("moderate", "high") else ()
-    for who, expected in (("sample", told), ("recipe", judging.expected)):
-        if feature in expected or parent in {features.parent_of(key) for key in expected}:
-            return "intended", f"{who}: expected here", ()
-    ruling = rules.judge(feature, understood.tokens)
-    if ruling is not None:
-        disposition = _FROM_RULE[ruling.verdict]
-        if disposition == "intended" and parent in _HARMLESS:
-            disposition = "harmless"
-        return disposition, f"rule {', '.join(ruling.rules)}: {ruling.reason}", ruling.rules
-    return _FROM_MODEL[thresholded], "model: no rule knows this feature for this sample", ()
-
-
 def _regions(feature: str, enquiry: Enquiry, reply: Reply) -> tuple[Region, ...]:
     """Where a present feature is: measured where the model points too, then the model's own, then
     what is measured alone (`pointing.joined` holds the rule)."""
@@ -351,41 +295,6 @@ def _regions(feature: str, enquiry: Enquiry, reply: Reply) -> tuple[Region, ...]
     from glassllava.model.pointing import joined
 
     return joined(measured, reply.pointed[feature])
-
-
-def _verdict(
-    findings: list[Finding],
-    model_verdict: ModelVerdict,
-    thresholded: Decision,
-    threshold: float | None,
-    understood: Understanding,
-    judging: Judging,
-    fired: tuple[str, ...],
-) -> Verdict:
-    def verdict(decision: Decision, *reasons: str) -> Verdict:
-        return Verdict(
-            decision, model_verdict.probability, threshold, reasons, tuple(dict.fromkeys(fired))
-        )
-
-    if understood.not_glass:
-        return verdict(
-            "undecided", f"The material names '{understood.not_glass}', which is not a glass"
-        )
-    if not model_verdict.calibrated and not judging.accept_uncalibrated:
-        return verdict("undecided", "The model is not calibrated for this prompt")
-    present = [finding for finding in findings if finding.present]
-    for disposition, decision in (("defect", "defect"), ("unclear", "undecided")):
-        named = [f for f in present if f.disposition == disposition]
-        if named:
-            return verdict(
-                decision,  # type: ignore[arg-type]  # the pairs above
-                *(f"{features.name_of(f.feature)}: {f.reason}" for f in named),
-            )
-    if present and any(not f.reason.startswith("model") for f in present):
-        return verdict(
-            "no_defect", *(f"{features.name_of(f.feature)}: {f.reason}" for f in present)
-        )
-    return verdict(thresholded, "model: no context rule applies to what it sees")
 
 
 def _sha256(data: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from glassllava.literature import LeftOut
 from glassllava.measurement.quantities import Measurement, Measurements, in_words
 from glassllava.quotation import LONGEST_LOCATOR, harmless
 from glassllava.sample import ContextLevel, Sample
+from glassllava.scope import IN_SCOPE, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,6 +121,8 @@ class Enquiry:
     want_blank: bool = False
     warnings: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    #: What speaks against an SEM micrograph: no word of it is told to the model.
+    scope: Scope = IN_SCOPE
 
     @property
     def prompt_sha256(self) -> str:
@@ -147,6 +150,7 @@ def compose(
     want_blank: bool = False,
     warnings: tuple[str, ...] = (),
     left_out: tuple[LeftOut, ...] = (),
+    scope: Scope = IN_SCOPE,
 ) -> Enquiry:
     """Every word of one enquiry.
 
@@ -171,6 +175,7 @@ def compose(
         want_blank=want_blank,
         warnings=warnings,
         left_out=left_out + over,
+        scope=scope,
     )
 
 

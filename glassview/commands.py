@@ -65,6 +65,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--bar-length", metavar="LENGTH", help='what the drawn scale bar stands for, as "20 um"'
     )
+    parser.add_argument(
+        "--blank", action="store_true", help="ask a blank picture too, and tell the difference"
+    )
     parser.add_argument("--json", action="store_true", help="print the interpretation record")
     parser.set_defaults(run=ask)
 
@@ -155,6 +158,7 @@ def ask(args: argparse.Namespace) -> int:
             args.context,
             model=model,
             literature=NoLiterature(),
+            want_blank=args.blank,
         )
     else:
         from rag import open_library
@@ -169,6 +173,7 @@ def ask(args: argparse.Namespace) -> int:
                 model=model,
                 literature=library,
                 library=str(library.generation),
+                want_blank=args.blank,
             )
         finally:
             library.close()
@@ -208,6 +213,8 @@ def _in_words(found: Interpretation) -> str:
     lines = [f"{found.micrograph['path']}: {DECISION_WORDS[verdict.decision].upper()}"]
     if verdict.probability is not None:
         lines[0] += f" (probability of a defect {verdict.probability:.2f}, before any rule)"
+    if found.over_blank is not None:
+        lines.append(f"  probability of a defect {found.over_blank.in_words}")
     lines += [f"  {reason}" for reason in verdict.reasons]
     lines += ["", found.answer or found.description]
     lines += ["", "Findings" if found.present else "No feature was found."]

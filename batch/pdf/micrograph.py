@@ -91,7 +91,10 @@ def _threshold(found: Interpretation) -> list[Flowable]:
             f"decided from {verdict.threshold:.2f} up or {max(0.0, 1 - verdict.threshold):.2f} down"
         )
     words.append("calibrated" if found.model_verdict.calibrated else "not calibrated")
-    return [style.paragraph(", ".join(words), style.SMALL_QUIET)]
+    lines: list[Flowable] = [style.paragraph(", ".join(words), style.SMALL_QUIET)]
+    if found.over_blank is not None:
+        lines.append(style.paragraph(found.over_blank.in_words, style.SMALL_QUIET))
+    return lines
 
 
 def _why(entry: Entry) -> list[Flowable]:

@@ -18,7 +18,7 @@ from batch.recipe import Recipe
 from batch.report import Entry, build_report
 from batch.scan import scan
 from glassllava.errors import RunUnavailable
-from glassllava.interpretation import DISCLAIMER, Interpretation
+from glassllava.interpretation import DISCLAIMER, Interpretation, OverBlank
 from glassllava.literature import Passage
 from glassllava.measurement.quantities import Region
 from glassllava.sample import Sample
@@ -133,6 +133,16 @@ def test_one_micrograph_makes_a_report_of_its_own(found: Interpretation, tmp_pat
     assert len(pages) == 2
     assert "m0.tif" in pages[0]
     assert DISCLAIMER in pages[1]
+
+
+def test_the_difference_to_a_blank_picture_stands_under_the_verdict_where_it_was_asked(
+    found: Interpretation, tmp_path: Path
+) -> None:
+    asked = replace(found, over_blank=OverBlank(0.9, 0.25))
+    for record, is_there in ((found, False), (asked, True)):
+        draw(build_report([record]), tmp_path / f"{is_there}.pdf")
+        told = " ".join(_pages(tmp_path / f"{is_there}.pdf"))
+        assert ("+0.65 over a blank picture, which gives 0.25" in told) == is_there
 
 
 def test_foreign_text_is_set_as_it_is_and_breaks_nothing(

@@ -33,6 +33,7 @@ def test_what_is_written_reads_back_to_the_same_recipe() -> None:
             confidence=0.9,
             present={"pore": 0.25},
             accept_uncalibrated=True,
+            prevalence=0.02,
         ),
     )
     text = write_recipe(recipe, notes=("a note\nwith = a line of its own",))
@@ -74,6 +75,8 @@ def test_what_is_unknown_is_refused_with_the_nearest(tmp_path: Path, text: str, 
         "text = 'yes'",
         "judging = 3",
         "[judging]\nconfidence = nan",
+        "[judging]\nprevalence = 0",
+        "[judging]\nprevalence = 1.0",
         "[judging.present]\npore = 1.5",
         "not toml",
         "question = 5",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from glassllava.calibration import Calibration, LevelCalibration, Platt, read_calibration
+from glassllava.calibration import Calibration, LevelCalibration, Platt, read_calibration, shifted
 from glassllava.errors import BadInput, ModelUnavailable
 from glassllava.settings import load
 
@@ -23,6 +23,63 @@ def test_a_calibration_comes_back(tmp_path: Path) -> None:
     assert again.for_level("high", "templates") == level
     assert again.for_level("high", "changed templates") is None
     assert again.for_level("none", "templates") is None
+
+
+def test_the_prevalence_comes_back_and_is_one_half_where_nobody_says(tmp_path: Path) -> None:
+    told = LevelCalibration({}, Platt(1, 0), {}, 0.7, verdict_prevalence=0.3)
+    untold = LevelCalibration({}, Platt(1, 0), {}, 0.7)
+    data = Calibration({"high": told, "none": untold}, "split", "templates").to_json()
+    assert "verdict_prevalence" not in data["levels"]["none"]
+    (tmp_path / "calibration.json").write_text(json.dumps(data))
+    again = read_calibration(tmp_path)
+    assert again is not None
+    assert [again.levels[k].prevalence for k in ("high", "none")] == [0.3, 0.5]
+
+
+@pytest.mark.parametrize("share", ["1", "0", "-0.1", "NaN", '"half"'])
+def test_a_prevalence_that_is_none_is_refused(tmp_path: Path, share: str) -> None:
+    level = LevelCalibration({}, Platt(1, 0), {}, 0.7, verdict_prevalence=0.25)
+    text = json.dumps(Calibration({"high": level}, "split", "templates").to_json())
+    (tmp_path / "calibration.json").write_text(text.replace("0.25", share))
+    with pytest.raises(ModelUnavailable, match="calibration"):
+        read_calibration(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("probability", "split", "here", "expected"),
+    [
+        (0.7, 0.3, 0.3, 0.7),  # as often as there: nothing moves
+        (0.5, 0.5, 0.1, 0.1),  # who knows nothing says the prevalence
+        (0.3, 0.3, 0.02, 0.02),
+        (0.9, 0.5, 0.01, 1 / 12),  # odds 9 / 99
+        (0.0, 0.5, 0.9, 0.0),
+        (1.0, 0.5, 0.001, 1.0),
+    ],
+)
+def test_the_odds_are_multiplied_by_the_ratio_of_the_prior_odds(
+    probability: float, split: float, here: float, expected: float
+) -> None:
+    assert shifted(probability, split, here) == pytest.approx(expected)
+
+
+def test_shifting_there_and_back_is_nothing_and_keeps_the_order() -> None:
+    values = [shifted(p / 20, 0.4, 0.03) for p in range(21)]
+    assert values == sorted(values)
+    assert [shifted(v, 0.03, 0.4) for v in values] == pytest.approx([p / 20 for p in range(21)])
+    with pytest.raises(ValueError, match="nothing to judge"):
+        shifted(0.5, 0.5, 1.0)
+
+
+def test_a_shift_is_calibrated_where_the_classes_look_the_same() -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    # Scores of two normal classes: at 50 % the log odds are the score; drawn at 5 %.
+    defect = rng.random(200_000) < 0.05
+    score = rng.normal(np.where(defect, 1.0, -1.0), np.sqrt(2))
+    p = np.array([shifted(1 / (1 + np.exp(-s)), 0.5, 0.05) for s in score[:40_000]])
+    near = (p > 0.2) & (p < 0.4)
+    assert defect[:40_000][near].mean() == pytest.approx(p[near].mean(), abs=0.03)
 
 
 def test_no_file_is_no_calibration(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def judge(
     level: ContextLevel = "high",
     judging: Judging | None = None,
     calibration: Calibration | None = None,
+    want_blank: bool = False,
 ) -> Interpretation:
     model = ScriptedModel(otherwise=script)
     enquiry = prepare(
@@ -79,6 +81,7 @@ def judge(
         probe_keys=("pore", "crack", "crystal", "artefact", "clean", "particle"),
         passage_budget=Budget(4000),
         measurements=MEASURED,
+        want_blank=want_blank,
     )
     (reply,) = model.reply([enquiry])
     return conclude(
@@ -328,3 +331,66 @@ def test_interpret_is_prepare_reply_conclude(tmp_path: Path) -> None:
     )
     assert record.verdict.decision == "no_defect"
     assert any("No evidence" in warning for warning in record.warnings)
+
+
+# Prevalence, and the blank picture
+
+
+def at_prevalence(told: float | None) -> Calibration:
+    plain = plain_calibration()
+    levels = {k: replace(v, verdict_prevalence=told) for k, v in plain.levels.items()}
+    return replace(plain, levels=levels)
+
+
+def test_a_rare_defect_needs_more_to_be_believed() -> None:
+    script = Script({}, verdict=0.8)
+    usual = judge(script, calibration=at_prevalence(0.5))
+    assert usual.verdict.decision == "defect"
+    rare = judge(script, calibration=at_prevalence(0.5), judging=Judging(prevalence=0.02))
+    # Odds of 4 times prior odds of 1/49.
+    assert rare.verdict.probability == pytest.approx(4 / 49 / (1 + 4 / 49))
+    assert rare.verdict.decision == "no_defect"
+    assert rare.model_verdict == usual.model_verdict
+    (told,) = (warning for warning in rare.warnings if "prevalence" in warning)
+    assert "2 %, moved the probability of a defect from 0.800 to 0.075" in told
+    assert "calibrated at 50 %" in told
+    assert not any("prevalence" in warning for warning in usual.warnings)
+    assert rare.judged != usual.judged
+
+
+def test_a_prevalence_that_nobody_told_is_said_to_be_assumed() -> None:
+    record = judge(
+        Script({}, verdict=0.8),
+        calibration=at_prevalence(None),
+        judging=Judging(prevalence=0.5),
+    )
+    assert record.verdict.probability == pytest.approx(0.8)
+    assert any("assumed" in warning for warning in record.warnings)
+
+
+def test_a_prevalence_can_leave_a_verdict_undecided() -> None:
+    record = judge(
+        Script({}, verdict=0.8), calibration=at_prevalence(0.5), judging=Judging(prevalence=0.2)
+    )
+    assert record.verdict.probability == pytest.approx(0.5)
+    assert record.verdict.decision == "undecided"
+
+
+def test_what_is_not_calibrated_is_not_moved() -> None:
+    other = replace(plain_calibration(), templates_sha256="others")
+    judging = Judging(prevalence=0.01, accept_uncalibrated=True)
+    record = judge(Script({}, verdict=0.8), calibration=other, judging=judging)
+    assert record.verdict.probability == pytest.approx(0.8)
+    assert any("moved nothing" in warning for warning in record.warnings)
+
+
+def test_the_difference_to_a_blank_picture_stands_in_the_record() -> None:
+    plain = judge(Script({}, verdict=0.9))
+    assert plain.over_blank is None
+    assert "over_blank" not in plain.to_json()
+    record = judge(Script({}, verdict=0.9), want_blank=True)
+    assert record.over_blank is not None
+    assert record.over_blank.difference == pytest.approx(0.4)
+    assert record.over_blank.in_words == "+0.40 over a blank picture, which gives 0.50"
+    assert record.to_json()["over_blank"]["blank"] == pytest.approx(0.5)
+    assert Interpretation.from_json(record.to_json()) == record

@@ -42,6 +42,18 @@ def test_ask_with_literature_and_a_sample(
     assert record["passages"]
 
 
+def test_ask_tells_the_difference_to_a_blank_picture(
+    micrograph: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["ask", str(micrograph), "x", "--model", "scripted", "--context", "none", "--blank"]
+    assert cli.main(argv) == 0
+    assert "over a blank picture, which gives 0.50" in capsys.readouterr().out
+    assert cli.main([*argv, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["over_blank"]["blank"] == 0.5
+    assert record["reply"]["blank_verdict"] is not None
+
+
 def test_ask_in_words(micrograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ask", str(micrograph), "x", "--model", "scripted", "--context", "none"]) == 0
     out = capsys.readouterr().out
