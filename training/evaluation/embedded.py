@@ -36,8 +36,13 @@ def judge_embedded(
     tower: Tower,
     made: Mapping[str, Any],
     log: Log,
+    risk: float = tables.RISK,
 ) -> dict[str, Any]:
-    """Write calibration.json, evaluation.json, README.md and MANIFEST.json into `folder`."""
+    """Write calibration.json, evaluation.json, README.md and MANIFEST.json into `folder`.
+
+    `risk` is what the least confidence of a verdict bounds, at 95 % on the calibration split; the
+    risk on the test split is a figure of its own.
+    """
     from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
     # The files as they ship (16 bits), not what training still holds.
@@ -48,12 +53,15 @@ def judge_embedded(
         split = read_split(data, name)
         asked[name] = (answers(model, teacher, tower, split, recipe), truth_of(split))
         log(f"asked the {name} split")
-    calibration = tables.calibrate(*asked["calibration"], split_sha256(recipe, "calibration"))
+    calibration = tables.calibrate(
+        *asked["calibration"], split_sha256(recipe, "calibration"), risk=risk
+    )
     (folder / "calibration.json").write_text(
         json.dumps(calibration.to_json(), indent=1) + "\n", "utf-8"
     )
     figures = tables.held_out(*asked["test"], calibration)
     figures["training"] = dict(made)
+    figures["risk"] = risk
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     (folder / "README.md").write_text(card(folder, recipe, figures, made), "utf-8")
     write_manifest(folder)
@@ -129,8 +137,9 @@ difference on the same cases.
 
 {table}
 Undecided: a verdict whose calibrated probability is nearer to one half than the least confidence
-for which the risk on the calibration split had a Clopper-Pearson upper bound of 10 % at 95 %
-confidence. Where no threshold reached it, every verdict of that level is undecided. The features
+for which fixed-sequence testing on the calibration split (Learn then Test) bounds the risk among
+the decided at {risk:.0f} % with 95 % confidence. Where no threshold reached it, every verdict of
+that level is undecided. The risk in the table is that of the test split. The features
 are figures at context "{features_level}".
 
 The generator's micrographs resemble real ones and are not real ones: on real micrographs expect
@@ -182,6 +191,7 @@ def card(
         micrographs=figures["micrographs"],
         table=tables.as_markdown(figures),
         features_level=figures["features_level"],
+        risk=100 * figures["risk"],
         seed=recipe.seed,
         counts=", ".join(f"{n} {name}" for name, n in _data(recipe).counts.items()),
         fingerprint=ours["data_fingerprint"],

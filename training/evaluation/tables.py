@@ -19,7 +19,8 @@ from glassllava.prompt import TEMPLATES_SHA256
 from training.evaluation import scores
 
 Array = np.ndarray[Any, Any]
-RISK = 0.10  # what the shipped threshold bounds, at 95 % confidence
+#: What the shipped threshold bounds: the share of wrong verdicts among the decided.
+RISK, CERTAINTY = 0.05, 0.95
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,19 @@ class Truth:
     keys: tuple[str, ...]
 
 
-def calibrate(answers: Mapping[str, Answers], truth: Truth, split_sha256: str) -> Calibration:
-    """Platt for each probe and the verdict of each level, thresholds, least confidence."""
+def calibrate(
+    answers: Mapping[str, Answers],
+    truth: Truth,
+    split_sha256: str,
+    *,
+    risk: float = RISK,
+    certainty: float = CERTAINTY,
+) -> Calibration:
+    """Platt for each probe and the verdict of each level, thresholds, least confidence.
+
+    Each level has its own, over every micrograph of the split whose verdict is known, one context
+    each: further contexts of a micrograph would be no independent witnesses.
+    """
     known = np.isfinite(truth.defect)
     levels = {}
     for level, said in answers.items():
@@ -57,15 +69,23 @@ def calibrate(answers: Mapping[str, Answers], truth: Truth, split_sha256: str) -
             probes=probes,
             verdict=verdict,
             present=present,
-            confidence=scores.least_confidence(probability, truth.defect[known], RISK),
+            confidence=scores.least_confidence(probability, truth.defect[known], risk, certainty),
+            verdict_prevalence=_prevalence(truth.defect[known]),
         )
     return Calibration(
         levels=levels,
         split_sha256=split_sha256,
         templates_sha256=TEMPLATES_SHA256,
-        notes="Platt on the logit; present: best F1; confidence: least value whose Clopper-Pearson"
-        f" upper bound of the risk is within {RISK} at 95 % on the calibration split.",
+        notes="Platt on the logit; present: best F1; confidence: the least by fixed-sequence tests"
+        f" of a risk within {risk} at {certainty} on {int(known.sum())} verdicts of the split, by"
+        " Clopper-Pearson bounds.",
     )
+
+
+def _prevalence(defect: Array) -> float | None:
+    """The share of defects; None where all are alike, of which no odds could be shifted."""
+    share = float(defect.mean()) if len(defect) else 0.0
+    return round(share, 4) if 0 < share < 1 else None
 
 
 def apply(platt: Any, raw: Array) -> Array:
@@ -119,7 +139,10 @@ def _verdicts(
         ).to_json(),
         "ece": round(scores.calibration_error(probability, defect.astype(float)), 4),
         "undecided": round(float((~decided).mean()), 4),
+        "decided": int(decided.sum()),
         "risk_decided": scores.share(errors, int(decided.sum())).to_json(),
+        # One-sided, as the threshold was chosen, but of other micrographs.
+        "risk_bound": round(scores.risk_bound(errors, int(decided.sum()), CERTAINTY), 4),
         "confidence": round(at_level.confidence, 4),
     }
 

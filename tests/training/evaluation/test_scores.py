@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from training.evaluation import scores
 
@@ -50,6 +51,72 @@ def test_the_least_confidence_bounds_the_risk() -> None:
     decided = np.maximum(probability, 1 - probability) >= threshold
     wrong = ((probability >= 0.5) != truth.astype(bool))[decided]
     assert scores.risk_bound(int(wrong.sum()), int(decided.sum())) <= 0.1
+
+
+# The threshold: fixed-sequence testing, held against draws whose true risk is known
+
+
+def _risk_of(confidence: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences, descending, and the true risk among those at or above each."""
+    order = np.argsort(-confidence)
+    return confidence[order], np.cumsum(error[order]) / np.arange(1, len(order) + 1)
+
+
+@pytest.mark.parametrize(
+    ("slope", "width", "cases"), [(0.8, 3.0, 450), (1.2, 3.0, 450), (1.0, 4.0, 1000)]
+)
+def test_the_threshold_keeps_its_promise_over_two_thousand_splits(
+    slope: float, width: float, cases: int
+) -> None:
+    rng = np.random.default_rng(11)
+
+    def defect(z: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-slope * z - 0.1))  # not what is said of it: not calibrated
+
+    many = rng.normal(0, width, 100_000)
+    error = np.where(many >= 0, 1 - defect(many), defect(many))
+    said, risk = _risk_of(1 / (1 + np.exp(-np.abs(many))), error)
+    broken = chosen = 0
+    for _ in range(2000):
+        z = rng.normal(0, width, cases)
+        truth = (rng.random(cases) < defect(z)).astype(float)
+        threshold = scores.least_confidence(1 / (1 + np.exp(-z)), truth, 0.05)
+        if threshold <= 1:
+            chosen += 1
+            broken += risk[np.searchsorted(-said, -threshold, side="right") - 1] > 0.05
+    assert chosen > 200  # it does decide
+    # 5 % of 2,000 is 100; the binomial's 99.9 % lies at 131.
+    assert broken <= 131
+
+
+def test_one_bound_at_a_time_would_break_the_promise() -> None:
+    """The search that takes any threshold whose own bound holds: this is what must not be done."""
+    rng = np.random.default_rng(12)
+    one_at_a_time = in_sequence = 0
+    confidence, decided = np.linspace(0.999, 0.5, 1000), np.arange(59, 1001)
+    for _ in range(1000):
+        wrong = rng.random(1000) < 0.055  # a risk of 5.5 % at every threshold
+        errors = np.cumsum(wrong)[58:]
+        one_at_a_time += bool((stats.beta.ppf(0.95, errors + 1, decided - errors) <= 0.05).any())
+        truth = (~wrong).astype(float)
+        in_sequence += scores.least_confidence(confidence, truth, 0.05) <= 1
+    assert one_at_a_time > 2 * 50
+    assert in_sequence <= 75
+
+
+def test_the_search_starts_where_two_may_be_wrong_and_ends_at_the_first_that_fails() -> None:
+    probability = np.full(123, 0.995)
+    assert scores.least_confidence(probability, np.ones(123), 0.05) == 1.01
+    probability, truth = np.full(124, 0.9951), np.ones(124)
+    truth[:2] = 0
+    assert scores.least_confidence(probability, truth, 0.05) == 0.5
+    truth[:3] = 0
+    assert scores.least_confidence(probability, truth, 0.05) == 1.01
+    # Good again further down does not count: the test in between failed.
+    said = np.concatenate([np.full(200, 0.97), np.full(60, 0.85), np.full(3000, 0.75)])
+    truth = np.ones(len(said))
+    truth[200:220] = 0
+    assert scores.least_confidence(said, truth, 0.05) == 0.86
 
 
 def test_average_precision_of_a_perfect_order_is_one() -> None:

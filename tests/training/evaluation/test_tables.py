@@ -49,9 +49,21 @@ def test_a_model_that_is_right_is_said_to_be() -> None:
     assert none["undecided"] == 1  # no threshold bounds the risk of a coin
     assert high["blank"][0] == pytest.approx(figures["majority"]["accuracy"][0], abs=0.2)
     assert figures["macro"]["f1"][0] == 1
+    assert (high["decided"], high["risk_bound"]) == (180, pytest.approx(0.0165, abs=1e-4))
     page = tables.as_markdown(figures)
     assert page.startswith("| context | forced choice |")
     assert "none decided" in page
+
+
+def test_a_calibration_says_how_frequent_defects_were_and_what_it_bounds() -> None:
+    answers, truth = _made()
+    made = tables.calibrate(answers, truth, "split")
+    share = float(np.nanmean(truth.defect))
+    assert made.levels["high"].verdict_prevalence == pytest.approx(share, abs=1e-4)
+    assert "risk within 0.05 at 0.95 on 180 verdicts" in made.notes
+    # 180 answers without an error bound 1.7 %, and no less.
+    stricter = tables.calibrate(answers, truth, "split", risk=0.01)
+    assert made.levels["high"].confidence < 1 < stricter.levels["high"].confidence
 
 
 def test_the_card_that_ships_holds_the_tables_of_its_figures() -> None:
