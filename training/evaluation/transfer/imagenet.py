@@ -15,10 +15,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from glassllava.model import processing
-from glassllava.model.tower import CELL, EARLY_BLOCKS
+from glassllava.model.tower import Block
 
 Array = np.ndarray[Any, Any]
 SIDE = 448
+_CELL = 112  # pixels; a picture is `side` / 112 cells wide
+_EARLY = 11  # blocks up to stride 16
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,20 @@ class Frozen:
         for picture in pictures:
             grey = torch.from_numpy(processing.letterbox(picture, self.side).astype(np.float32))
             x = F.relu6(self.tower.stem(((grey - 127) / 128).expand(1, 3, -1, -1)))
-            for block in self.tower.blocks[:EARLY_BLOCKS]:
+            for block in self._blocks[:_EARLY]:
                 x = block(x)
             rows.append(self._pooled(x)[0].numpy())
         return np.stack(rows)
 
+    @property
+    def _blocks(self) -> list[Block]:
+        return [module for module in self.tower.modules() if isinstance(module, Block)]
+
     def _pooled(self, early: Tensor) -> Tensor:
         late = early
-        for block in self.tower.blocks[EARLY_BLOCKS:]:
+        for block in self._blocks[_EARLY:]:
             late = block(late)
-        grid = (self.side // CELL, self.side // CELL)
+        grid = (self.side // _CELL, self.side // _CELL)
         pools = (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
         cells = torch.cat([pool(x, grid) for x in (late, early) for pool in pools], 1).flatten(2)
         return torch.cat((cells.mean(-1), cells.amax(-1)), -1)

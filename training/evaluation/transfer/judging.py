@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class _Asked:
 
     said: Mapping[str, asking.Said]
     learned: Sequence[tuple[probes.Learned, Array]]  # with its features of the real micrographs
-    reals: Sequence[Real]
+    keys: tuple[str, ...]  # the columns of what the learned ones say
 
 
 def judge(
@@ -84,6 +84,7 @@ def judge(
     RunUnavailable : where `out` cannot be written.
     """
     reals = pictures.read_folder(wanted.real)
+    again = pictures.read_folder(wanted.real, corrected=True) if wanted.corrected else []
     keys = pictures.asked_parents(reals)
     if not keys:
         raise BadInput(
@@ -101,28 +102,28 @@ def judge(
     log(f"{len(reals)} real micrographs, {len(keys)} features")
     said = asking.ask(model, reals, opened)
     cut = tiles.cut(reals)
-    eye = maps.eye_of(model)
-    rows: dict[str, Array] = {
-        "contrast of the tile alone": np.array([tiles.pixels(reals, t).std() for t in cut])
-    }
     drawn: list[maps.Map | None] = [None] * len(reals)
-    if eye is None:
+    rows = {"contrast of the tile alone": np.array([tiles.pixels(reals, t).std() for t in cut])}
+    if (eye := maps.eye_of(model)) is None:
         notes.append(_NO_TOWER)
     else:
-        mark = _mark([real.micrograph.sha256 or real.name for real in reals], _weights(model))
-        rows |= _tile_scores(eye, reals, cut, kept, mark, log)
+        rows |= _tile_scores(eye, reals, cut, kept, _weights(model), log)
         if eye.can_point:
+            log("maps of whole micrographs")
             drawn = [eye.whole(real.grey) for real in reals]
             rows |= _map_scores(eye, reals, cut, drawn, log)
         else:
             notes.append(_NO_MAP)
     learned: list[tuple[probes.Learned, Array]] = []
+    taught: tuple[str, ...] = ()
     if wanted.data is None:
         notes.append(_NO_DATA)
     else:
-        learned, tile_rows = _baselines(wanted, reals, cut, kept, log)
+        asked_for = {"crack", *keys, *pictures.asked_parents(again)}
+        taught = tuple(key for key in PARENTS if key in asked_for)
+        learned, tile_rows = _baselines(wanted, taught, reals, cut, kept, log)
         rows |= tile_rows
-    asked = _Asked(said, learned, reals)
+    asked = _Asked(said, learned, taught)
     result: dict[str, Any] = {
         "schema": 1,
         "model": {"reference": model.identity.reference, "sha256": model.identity.sha256},
@@ -139,7 +140,6 @@ def judge(
         "notes": notes,
     }
     if wanted.corrected:
-        again = pictures.read_folder(wanted.real, corrected=True)
         result["labels"]["corrected"] = _with_labels(asked, again)
     write_whole(out / "transfer.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     write_whole(out / "transfer.md", page.page(result))
@@ -155,7 +155,7 @@ def _with_labels(asked: _Asked, reals: Sequence[Real]) -> dict[str, Any]:
     keys = pictures.asked_parents(reals)
     there, known = pictures.truth(reals, keys)
     truth = Truth(there, known, np.array([real.group for real in reals]), keys)
-    places = [tuple(PARENTS).index(key) for key in keys]
+    places = [asked.keys.index(key) for key in keys] if asked.learned else []
     out: dict[str, Any] = {"keys": list(keys), "conditions": {}, "baselines": {}}
     for name, said in asked.said.items():
         probability = said.probability(keys)
@@ -180,10 +180,16 @@ def _with_labels(asked: _Asked, reals: Sequence[Real]) -> dict[str, Any]:
 
 
 def _tile_scores(
-    eye: maps.Eye, reals: Sequence[Real], cut: Sequence[tiles.Tile], kept: Path, mark: str, log: Log
+    eye: maps.Eye,
+    reals: Sequence[Real],
+    cut: Sequence[tiles.Tile],
+    kept: Path,
+    weights: str,
+    log: Log,
 ) -> dict[str, Array]:
     rows = {}
-    for side in maps.sides(eye):
+    mark = _mark(reals, cut, weights)
+    for side in maps.sides(eye, tiles.SIDE):
         log(f"{len(cut)} tiles at {side} px")
         rows[f"tower, the tile as a micrograph of {side} px"] = probes.kept(
             kept / f"tiles-{mark}-{side}.npy",
@@ -203,7 +209,8 @@ def _map_scores(
     masked = {tile.picture for tile in cut}
     rows: dict[str, Array] = {}
     for zoom in (None, *ZOOMS):
-        log("maps of whole micrographs" if zoom is None else f"maps at zoom {zoom}")
+        if zoom is not None:
+            log(f"maps at zoom {zoom}")
         found = {i: whole[i] if zoom is None else eye.zoomed(reals[i].grey, zoom) for i in masked}
         over = []
         for tile in cut:
@@ -221,24 +228,26 @@ def _top(cells: Array) -> float:
 
 
 def _baselines(
-    wanted: Wanted, reals: Sequence[Real], cut: Sequence[tiles.Tile], kept: Path, log: Log
+    wanted: Wanted,
+    keys: tuple[str, ...],
+    reals: Sequence[Real],
+    cut: Sequence[tiles.Tile],
+    kept: Path,
+    log: Log,
 ) -> tuple[list[tuple[probes.Learned, Array]], dict[str, Array]]:
     """Both that learn from the training data, with their features of the real micrographs; and
     what they say of cracks on the tiles."""
     from training.evaluation.transfer import imagenet
 
     assert wanted.data is not None
-    crack = tuple(PARENTS).index("crack")
-    synthetic = probes.read_synthetic(wanted.data, tuple(PARENTS), wanted.limit)
+    crack = keys.index("crack")
+    synthetic = probes.read_synthetic(wanted.data, keys, wanted.limit)
     frozen = imagenet.pretrained()
     shown = [real.grey for real in reals]
     small = [tiles.pixels(reals, tile) for tile in cut]
-    mark = _mark([real.micrograph.sha256 or real.name for real in reals], "")
+    mark = _mark(reals, cut, "")
     log(f"ImageNet features of {len(synthetic.files)} training pictures")
     probe = probes.linear_probe(probes.frozen_features(synthetic, frozen, kept), synthetic.there)
-    probe_tiles = probes.kept(
-        kept / f"tiles-{mark}-imagenet-{frozen.side}.npy", lambda: frozen.features(small)
-    )
     log(f"textures of {len(synthetic.files)} training pictures")
     trees = probes.forest(probes.texture_features(synthetic, kept), synthetic.there)
     tree_tiles = probes.kept(
@@ -249,10 +258,15 @@ def _baselines(
         (probe, frozen.features(shown)),
         (trees, np.stack([textures.features(picture) for picture in shown])),
     ]
-    return learned, {
-        probe.name: probe.probability(probe_tiles)[:, crack],
-        trees.name: trees.probability(tree_tiles)[:, crack],
-    }
+    rows = {trees.name: trees.probability(tree_tiles)[:, crack]}
+    for side in (frozen.side, frozen.side // 2):
+        log(f"ImageNet features of {len(cut)} tiles at {side} px")
+        features = probes.kept(
+            kept / f"tiles-{mark}-imagenet-{side}.npy",
+            lambda side=side: replace(frozen, side=side).features(small),  # type: ignore[misc]
+        )
+        rows[f"{probe.name}, the tile at {side} px"] = probe.probability(features)[:, crack]
+    return learned, rows
 
 
 def _table(reals: Sequence[Real], said: Mapping[str, asking.Said]) -> list[dict[str, Any]]:
@@ -278,8 +292,11 @@ def _table(reals: Sequence[Real], said: Mapping[str, asking.Said]) -> list[dict[
     ]
 
 
-def _mark(names: Sequence[str], weights: str) -> str:
-    return hashlib.sha256(json.dumps([*names, weights]).encode()).hexdigest()[:16]
+def _mark(reals: Sequence[Real], cut: Sequence[tiles.Tile], weights: str) -> str:
+    """Which tiles of which files these are, and who scored them."""
+    named = [real.micrograph.sha256 or real.name for real in reals]
+    corners = [(tile.picture, tile.x, tile.y) for tile in cut]
+    return hashlib.sha256(json.dumps([named, corners, weights]).encode()).hexdigest()[:16]
 
 
 def _weights(model: VisionModel) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 CELL = 16  # pixels of a square that a cell of a map covers
-_BATCH = 8
+_PIXELS = 8 * 448**2  # of a batch: the first stages hold some hundred bytes for each
+_LARGEST = 6
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Eye:
         said = []
         with torch.inference_mode():
             for values in self._values(pictures, side or self.side):
-                tower = self.tower
-                said.append(tower.scores(tower.late(tower.early(values)))[:, self.label])
+                # The last values of every token are what the tower sees on the whole picture.
+                tokens = self.tower(pixel_values=values).last_hidden_state
+                said.append(tokens[:, 0, self.label - self.tower.config.labels])
         return np.asarray(torch.cat(said).float().numpy())
 
     def whole(self, picture: Array) -> Map:
@@ -94,8 +96,9 @@ class Eye:
         import torch
 
         mean, std = self.image_processor.image_mean[0], self.image_processor.image_std[0]
-        for start in range(0, len(pictures), _BATCH):
-            part = [processing.letterbox(p, side) for p in pictures[start : start + _BATCH]]
+        batch = max(1, _PIXELS // side**2)
+        for start in range(0, len(pictures), batch):
+            part = [processing.letterbox(p, side) for p in pictures[start : start + batch]]
             grey = torch.from_numpy(np.stack(part).astype(np.float32) / 255)
             yield ((grey - mean) / std)[:, None].expand(-1, 3, -1, -1)
 
@@ -154,16 +157,22 @@ class Map:
 def eye_of(model: VisionModel) -> Eye | None:
     """The tower behind `model`, or None where there is none that gives scores."""
     tower = getattr(getattr(getattr(model, "model", None), "model", None), "vision_tower", None)
-    if tower is None or not hasattr(tower, "early"):
+    if tower is None or not hasattr(tower.config, "labels"):
         return None
     processor = model.processor  # type: ignore[attr-defined]  # a checkpoint's backend has one
     return Eye(tower, processor.image_processor, processing.side_of(processor))
 
 
-def sides(eye: Eye) -> tuple[int, ...]:
-    """The sides at which a tile is shown: the model's, and half of it where the tower takes it."""
-    half = eye.side // 2
-    return (eye.side, half) if half % eye.tower.config.patch_size == 0 else (eye.side,)
+def sides(eye: Eye, pixels: int) -> tuple[int, ...]:
+    """The sides at which a tile of `pixels` is shown: the model's own and its halves, of those the
+    tower takes, and that enlarge the tile no more than sixfold: beyond, nothing is to be seen."""
+    cell, side = int(eye.tower.config.patch_size), eye.side
+    found = []
+    while side >= cell and side % cell == 0:
+        if side <= _LARGEST * pixels:
+            found.append(side)
+        side //= 2
+    return tuple(found)
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -34,6 +34,7 @@ Array = np.ndarray[Any, Any]
 _FOLDS = 5
 _STRENGTHS = (1e-4, 1e-3, 1e-2)  # C of the linear probe, the best on rows left out is taken
 _TREES = 400
+_BLOCK = 50  # pictures
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,25 @@ class Synthetic:
 
     files: tuple[Path, ...]
     there: Array
-    early: tuple[Path, ...]
-
-    @property
-    def mark(self) -> str:
-        """Which pictures these are, for what is kept of them."""
-        total = hashlib.sha256()
-        for path in self.files:
-            total.update(f"{path.name} {path.stat().st_size}\n".encode())
-        return total.hexdigest()[:16]
 
 
 def read_synthetic(folder: Path, keys: Sequence[str], limit: int | None = None) -> Synthetic:
-    """The training micrographs of `folder`, in their order.
+    """The first training micrographs of `folder`, in their order.
 
     Raises
     ------
     BadInput : where there are none, or a picture is missing.
     """
-    chunks = sorted(folder.glob("train-*.jsonl"))
-    records = [
-        json.loads(line) for path in chunks for line in path.read_text("utf-8").splitlines()
-    ][:limit]
-    files = tuple(folder / "micrographs" / "train" / f"{r['seed']}.tif" for r in records)
+    found: dict[int, Sequence[str]] = {}
+    for path in sorted(folder.glob("train-*.jsonl")):
+        if limit is not None and len(found) >= limit:
+            break
+        for line in path.read_text("utf-8").splitlines():
+            record = json.loads(line)
+            if "present" in record:  # another pass over the same pictures may say other things
+                found.setdefault(int(record["seed"]), record["present"])
+    rows = list(found.items())[:limit]
+    files = tuple(folder / "micrographs" / "train" / f"{seed}.tif" for seed, _ in rows)
     gone = [path for path in files if not path.is_file()]
     if not files or gone:
         raise BadInput(
@@ -81,39 +78,40 @@ def read_synthetic(folder: Path, keys: Sequence[str], limit: int | None = None) 
             where=gone[0] if gone else folder,
             remedy="Give the folder of data of a training run: train-*.jsonl and micrographs/.",
         )
-    there = np.array([[key in r["present"] for key in keys] for r in records], bool)
-    early = tuple(path.with_suffix(".npy") for path in chunks)
-    return Synthetic(files, there, early)
+    return Synthetic(files, np.array([[key in said for key in keys] for _, said in rows], bool))
 
 
 def texture_features(synthetic: Synthetic, folder: Path) -> Array:
     """(N, F), kept in `folder`."""
-    from training.bars import bar
-
-    def work() -> Array:
-        rows = []
-        with bar("textures of the training pictures") as told:
-            for number, path in enumerate(synthetic.files, start=1):
-                rows.append(textures.features(seen(path)))
-                told(number, len(synthetic.files))
-        return np.stack(rows)
-
-    return kept(folder / f"textures-{synthetic.mark}-{textures.VERSION}.npy", work)
+    name = f"textures-{textures.VERSION}"
+    return _of_files(synthetic.files, folder / name, textures.features)
 
 
 def frozen_features(synthetic: Synthetic, frozen: Frozen, folder: Path) -> Array:
     """(N, F) of the training pictures, kept in `folder`."""
+    name = f"imagenet-{frozen.side}"
+    return _of_files(synthetic.files, folder / name, lambda picture: frozen.features([picture])[0])
+
+
+def _of_files(files: Sequence[Path], folder: Path, work: Callable[[Array], Array]) -> Array:
+    """`work` of every picture; each block of them is kept once it is done."""
     from training.bars import bar
 
-    def work() -> Array:
-        rows: list[Array] = []
-        with bar("ImageNet features of the training pictures") as told:
-            for path in synthetic.files:
-                rows.append(frozen.features([seen(path)])[0])
-                told(len(rows), len(synthetic.files))
-        return np.stack(rows)
-
-    return kept(folder / f"imagenet-{synthetic.mark}-{frozen.side}.npy", work)
+    rows = []
+    with bar(f"{folder.name} of the training pictures") as told:
+        for start in range(0, len(files), _BLOCK):
+            block = files[start : start + _BLOCK]
+            total = hashlib.sha256()
+            for path in block:
+                total.update(f"{path.resolve()} {path.stat().st_size}\n".encode())
+            rows.append(
+                kept(
+                    folder / f"{total.hexdigest()[:16]}.npy",
+                    lambda block=block: np.stack([work(seen(path)) for path in block]),  # type: ignore[misc]
+                )
+            )
+            told(start + len(block), len(files))
+    return np.concatenate(rows)
 
 
 def seen(path: Path) -> Array:

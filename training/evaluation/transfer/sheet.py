@@ -92,15 +92,9 @@ def _sheet(
     width = _ACROSS * _THUMB + (_ACROSS + 1) * _GAP
     height = down * (_THUMB + _WORDS) + (down + 1) * _GAP + 0.42
     figure, renderer = _figure(width, height)
-    figure.text(
-        _GAP / width,
-        1 - 0.30 / height,
-        "Real micrographs at context none.",
-        fontsize=12,
-        fontweight="bold",
-        color=_INK,
-    )
-    at = 3.35
+    title = "Real micrographs at context none"
+    figure.text(_GAP / width, 1 - 0.30 / height, title, fontsize=12, color=_INK)
+    at = _GAP + _width(renderer, title, 12) / figure.dpi + 0.1
     for word, colour in (
         ("green: as the rater sees it", _RIGHT),
         ("✗ red: otherwise", _WRONG),
@@ -134,7 +128,7 @@ def _page(real: Real, told: Interpretation, found: Map | None, path: Path) -> Pa
     """One micrograph: itself, its crack map with the rater's cracks in blue, every probability."""
     panels = 1 if found is None else 2
     side = 5.4
-    width, height = panels * (side + 0.2) + 4.6, side + 1.5
+    width, height = panels * (side + 0.2) + 4.8, side + 1.5
     figure, renderer = _figure(width, height)
     for panel in range(panels):
         left = 0.2 + panel * (side + 0.2)
@@ -146,7 +140,7 @@ def _page(real: Real, told: Interpretation, found: Map | None, path: Path) -> Pa
             axes.imshow(cracks)
     title = f"{real.name}   ({real.grey.shape[1]} × {real.grey.shape[0]} px)"
     figure.text(0.2 / width, 1 - 0.2 / height, title, fontsize=11, fontweight="bold", va="center")
-    left = 0.2 + panels * (side + 0.2) + 1.75
+    left = 0.2 + panels * (side + 0.2) + 2.0
     axes = figure.add_axes(
         (left / width, 1.2 / height, (width - left - 0.35) / width, side / height)
     )
@@ -175,7 +169,8 @@ def _bars(axes: Any, real: Real, told: Interpretation) -> None:
         fontsize=8,
     )
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1.08), xlabel="probability (dot: called present)")
+    axes.set_xlim(0, 1.08)
+    axes.set_xlabel("probability (dot: called present)", fontsize=8.5)
     axes.set_title("rater: ● there  ○ not there  ? open", fontsize=8.5, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)

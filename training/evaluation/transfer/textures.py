@@ -63,8 +63,9 @@ def _gradients(grey: Array, sigma: float) -> Array:
     y, x = (ndimage.gaussian_filter(grey, sigma, order=order) for order in ((1, 0), (0, 1)))
     size = np.hypot(x, y)
     bins = ((np.arctan2(y, x) % np.pi) / np.pi * 12).astype(int) % 12
-    shares = np.bincount(bins.ravel(), weights=size.ravel(), minlength=12)
-    shares = np.roll(shares, -int(shares.argmax())) / max(float(shares.sum()), 1e-9)
+    sums: Array = np.bincount(bins.ravel(), weights=size.ravel(), minlength=12)
+    # The strongest first: the numbers shall not know how the picture lies.
+    shares = np.roll(sums, -int(sums.argmax())) / max(float(sums.sum()), 1e-9)
     return np.concatenate((shares, np.percentile(size, (25, 50, 75, 90, 99)) / 255))
 
 

@@ -11,14 +11,21 @@ from PIL import Image
 
 from glassllava.features import PARENTS
 from glassllava.literature import NoLiterature
+from glassllava.measurement.quantities import Measurements
 from glassllava.model.scripted import Script, ScriptedModel
 from tests.training.evaluation import models
 from tests.training.evaluation.transfer import folders
 from training.evaluation.transfer import __main__ as command
-from training.evaluation.transfer import page, pictures, sheet
+from training.evaluation.transfer import asking, page, pictures, sheet
 from training.evaluation.transfer.asking import ask
 from training.evaluation.transfer.judging import Wanted, judge
 from training.evaluation.transfer.maps import Map
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripted models read no measurements, which take long."""
+    monkeypatch.setattr(asking, "measure", lambda micrograph: Measurements())
 
 
 def _knowing(folder: Path) -> ScriptedModel:

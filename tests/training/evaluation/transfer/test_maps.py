@@ -19,20 +19,16 @@ SIDE = 224
 class Bright:
     """A tower that takes brightness for cracks."""
 
-    config = SimpleNamespace(patch_size=112)
+    config = SimpleNamespace(patch_size=56, labels=2)
+
+    def __call__(self, pixel_values: Any) -> Any:
+        said = pixel_values.mean((1, 2, 3))
+        tokens = torch.stack((torch.zeros_like(said), said, -said), -1)[:, None].expand(-1, 4, -1)
+        return SimpleNamespace(last_hidden_state=tokens)
 
     def where(self, values: Any) -> Any:
         cells = torch.nn.functional.avg_pool2d(values[:, :1], CELL)
         return torch.cat((cells, -cells), 1)
-
-    def early(self, values: Any) -> Any:
-        return values
-
-    def late(self, values: Any) -> Any:
-        return values
-
-    def scores(self, values: Any) -> Any:
-        return values.mean((1, 2, 3))[:, None]
 
 
 def _eye() -> Eye:
@@ -81,11 +77,12 @@ def test_a_box_smaller_than_a_cell_has_the_cell_it_lies_in() -> None:
     assert found.over(0, 0, 64, 64).tolist() == list(range(16))
 
 
-def test_a_tile_is_scored_at_the_models_side_and_at_half_of_it() -> None:
+def test_a_tile_is_scored_at_the_models_side_and_at_its_halves() -> None:
     eye = _eye()
-    assert maps.sides(eye) == (224, 112)
+    assert maps.sides(eye, 128) == (224, 112, 56)
+    assert maps.sides(eye, 30) == (112, 56)  # 224 would be more than sixfold
     dark, bright = np.full((30, 30), 10, np.uint8), np.full((30, 30), 240, np.uint8)
-    for side in maps.sides(eye):
+    for side in maps.sides(eye, 30):
         low, high = eye.scores([dark, bright], side)
         assert low < high
 

@@ -43,6 +43,12 @@ def test_a_folder_of_training_data_is_read_in_its_order(tmp_path: Path) -> None:
     assert data.there.tolist() == [[bool(n % 2), False] for n in range(5)]
 
 
+def test_what_another_pass_says_of_the_same_pictures_is_passed_over(tmp_path: Path) -> None:
+    folder = _data(tmp_path / "data", 4)
+    (folder / "train-000000.contexts.jsonl").write_text('{"seed": 0, "defect": true}\n', "utf-8")
+    assert len(probes.read_synthetic(folder, ("crack",)).files) == 4
+
+
 def test_a_folder_without_its_pictures_is_refused(tmp_path: Path) -> None:
     folder = _data(tmp_path / "data")
     (folder / "micrographs" / "train" / "3.tif").unlink()
