@@ -67,7 +67,8 @@ def read_synthetic(folder: Path, keys: Sequence[str], limit: int | None = None) 
             break
         for line in path.read_text("utf-8").splitlines():
             record = json.loads(line)
-            if "present" in record:  # another pass over the same pictures may say other things
+            # Another pass over the same pictures may say other things of them, or nothing.
+            if isinstance(record, dict) and "present" in record:
                 found.setdefault(int(record["seed"]), record["present"])
     rows = list(found.items())[:limit]
     files = tuple(folder / "micrographs" / "train" / f"{seed}.tif" for seed, _ in rows)

@@ -45,7 +45,9 @@ def test_a_folder_of_training_data_is_read_in_its_order(tmp_path: Path) -> None:
 
 def test_what_another_pass_says_of_the_same_pictures_is_passed_over(tmp_path: Path) -> None:
     folder = _data(tmp_path / "data", 4)
-    (folder / "train-000000.contexts.jsonl").write_text('{"seed": 0, "defect": true}\n', "utf-8")
+    (folder / "train-000000.contexts.jsonl").write_text(
+        '{"seed": 0, "defect": true}\nnull\n', "utf-8"
+    )
     assert len(probes.read_synthetic(folder, ("crack",)).files) == 4
 
 
