@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from glassllava import __version__, answers, rules, scope
@@ -34,7 +35,7 @@ from glassllava.prompt import (
     level_given,
     literature_query,
 )
-from glassllava.sample import ContextLevel, Sample, understand
+from glassllava.sample import MOST_CHARACTERS, ContextLevel, Sample, understand
 from glassllava.scope import IN_SCOPE, Scope
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def prepare(
     `high` tells them to the model. Who brings `measurements` has the pixels, and brings what
     `scope.look` says of them too, or judges what is in scope for sure (synthetic micrographs).
     """
+    sample, cut = _held(sample)
     if measurements is None:
         # scikit-image is slow to import: only where something is to be measured.
         from glassllava.measurement import measure
@@ -117,7 +119,7 @@ def prepare(
     query = literature_query(question, sample, measurements)
     passages = literature.search(query, _PASSAGES) if level == "high" else ()
     understood = understand(sample, level)
-    warnings = [*micrograph.warnings]
+    warnings = [*micrograph.warnings, *cut]
     if (given := level_given(level, sample)) in ("none", "basic"):
         warnings.append(f"Context '{given}': verdicts without context are unreliable")
     if level == "high" and not passages:
@@ -142,6 +144,26 @@ def prepare(
         warnings=tuple(warnings),
         scope=looked or IN_SCOPE,
     )
+
+
+def _held(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
+    """The sample as a record can hold it, and what was cut: no reader takes longer words, and no
+    file half a character."""
+    kept: dict[str, str] = {}
+    warnings = []
+    for field in fields(sample):
+        told = getattr(sample, field.name)
+        if not isinstance(told, str):
+            continue
+        whole = told.encode("utf-8", "replace").decode()
+        if len(whole) > MOST_CHARACTERS:
+            warnings.append(
+                f"The sample's {field.name} is {len(whole):,} characters long: the first "
+                f"{MOST_CHARACTERS:,} are used"
+            )
+        if whole[:MOST_CHARACTERS] != told:
+            kept[field.name] = whole[:MOST_CHARACTERS]
+    return replace(sample, **kept) if kept else sample, tuple(warnings)
 
 
 def asked_fingerprint(

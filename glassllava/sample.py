@@ -24,7 +24,8 @@ from glassllava.errors import BadInput
 ContextLevel = Literal["none", "basic", "moderate", "high"]
 LEVELS: tuple[ContextLevel, ...] = ("none", "basic", "moderate", "high")
 
-_MAX_CHARACTERS = 4000
+#: Of one field: what is longer is no description of a sample.
+MOST_CHARACTERS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ def _nearest(key: str, known: list[str]) -> str:
 
 
 def _text(key: str, value: object, where: str | Path) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
+    if not isinstance(value, str) or len(value) > MOST_CHARACTERS:
         raise BadInput(
-            f"'{key}' must be text of at most {_MAX_CHARACTERS} characters",
+            f"'{key}' must be text of at most {MOST_CHARACTERS} characters",
             where=where,
             remedy=f'Write it between quotes: {key} = "…"',
         )
