@@ -149,7 +149,7 @@ def prepare(
 def _held(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     """The sample as a record can hold it, and what was cut: no reader takes longer words, and no
     file half a character."""
-    kept: dict[str, str] = {}
+    kept: dict[str, Any] = {}
     warnings = []
     for field in fields(sample):
         told = getattr(sample, field.name)

@@ -185,6 +185,7 @@ class LessonPlan:
         default_factory=lambda: {"none": 48, "basic": 8, "moderate": 6, "high": 2}
     )
     text_share: float = 0.25  # lessons that hold description and answer too
+    aside_share: float = 0.6  # lessons that hold hypotheticals and children too
     fresh_share: float = 0.5
 
 
@@ -197,8 +198,8 @@ class FromNothing:
 
     size: LanguageSize = field(default_factory=LanguageSize)
     lessons: LessonPlan = field(default_factory=LessonPlan)
-    seen: int = 2200
-    dropout: float = 0.3  # before the tower's head
+    seen: int = 1600
+    dropout: float = 0.2  # before the head over one look
 
 
 @dataclass(frozen=True, slots=True)

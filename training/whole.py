@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from glassllava.errors import RunUnavailable
 
@@ -29,3 +32,13 @@ def write_whole(path: Path, data: str | bytes) -> None:
             where=path,
             remedy="Name a folder on a disk with room that may be written to.",
         ) from error
+
+
+def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
+    """`rows`, one JSON document a line, whole or not at all; errors as of `write_whole`."""
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """What `write_json_lines` wrote."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from glassllava.measurement.quantities import Region
 from glassllava.model.backend import Pointed
+from glassllava.model.processing import placed
 
 if TYPE_CHECKING:
     from glassllava.micrograph.record import Micrograph
@@ -61,7 +62,7 @@ class Frame:
         """For a map of `cells` × `cells` over the letterboxed specimen of `side` pixels."""
         rows = micrograph.specimen_rows
         height, width = rows.stop - rows.start, micrograph.width
-        left, top, wide, tall = fitted(height, width, side)
+        top, left, tall, wide = placed((height, width), side)
         step = side / cells
         return cls(
             rows=_within(top, tall, step, cells),
@@ -81,13 +82,6 @@ class Frame:
         x = self.x + (points[:, 1] + self.columns.start + 0.5) * self.across
         y = self.y + (points[:, 0] + self.rows.start + 0.5) * self.down
         return np.stack([x.clip(x0, x1), y.clip(y0, y1)], axis=1)
-
-
-def fitted(height: int, width: int, side: int) -> tuple[int, int, int, int]:
-    """(left, top, width, height) of a picture that `processing.letterbox` put into its square."""
-    scale = side / max(height, width)
-    wide, tall = max(1, round(width * scale)), max(1, round(height * scale))
-    return (side - wide) // 2, (side - tall) // 2, wide, tall
 
 
 def _within(start: int, length: int, step: float, cells: int) -> slice:

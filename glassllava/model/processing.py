@@ -37,15 +37,21 @@ def see(micrograph: Micrograph, side: int) -> Picture:
     return letterbox(to_8bit(specimen(micrograph)), side)
 
 
+def placed(shape: tuple[int, ...], side: int) -> tuple[int, int, int, int]:
+    """(top, left, rows, columns) of a picture of `shape` (H, W, ...) in its square of `side`."""
+    height, width = shape[:2]
+    scale = side / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    return (side - rows) // 2, (side - columns) // 2, rows, columns
+
+
 def letterbox(picture: Picture, side: int) -> Picture:
     """`picture` (H, W) made to fit a square of `side`, padded with its mean."""
-    height, width = picture.shape
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shrunk = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
-    square = np.full((side, side), round(float(shrunk.mean())), np.uint8)
-    top, left = (side - size[1]) // 2, (side - size[0]) // 2
-    square[top : top + size[1], left : left + size[0]] = shrunk
+    top, left, rows, columns = placed(picture.shape, side)
+    shrunk = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR)
+    drawn = np.asarray(shrunk)
+    square = np.full((side, side), round(float(drawn.mean())), np.uint8)
+    square[top : top + rows, left : left + columns] = drawn
     return square
 
 

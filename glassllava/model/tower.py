@@ -1,9 +1,12 @@
 """The embedded checkpoint's eye: EfficientNet-Lite0 as a vision tower of LLaVA.
 
-Fully convolutional, batch normalisation folded into the convolutions; a picture of any multiple of
-112 pixels becomes one token a 112-pixel cell. A token is what the cell holds (mean and
-maximum of the last block and of the finer stage before it) and, the same in every cell, what a
-multi-label head sees on the whole picture. Importing this module registers the tower with
+Fully convolutional, batch normalisation folded into the convolutions. It looks twice: at the whole
+square of pixels, where fine things show, and at the same drawn three times smaller, where wide ones
+do. At either scale a dense head says of every 16 pixels which features are there; what it says
+most surely anywhere, and how much of the picture it covers, makes the scores of the picture. A
+token is a cell of 336 pixels: what it holds (mean and maximum of the last block and of the finer
+stage before it, at the small scale), the dense head's surest answers in it at either scale, and,
+the same in every cell, the scores of the picture. Importing this module registers the tower with
 AutoConfig and AutoModel; plain transformers refuses the checkpoint until then. Knows no prompt.
 
 Tan and Le, EfficientNet (2019), in the Lite form of the TensorFlow authors: ReLU6 and no
@@ -12,7 +15,7 @@ squeeze-and-excitation. TensorFlow's 'SAME' padding: an odd pixel goes to the ri
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # the name that every torch reader knows
@@ -25,25 +28,52 @@ _STAGES = (
     *((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3)),
     *((6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)),
 )
-#: Blocks up to here are the early ones: stride 16, 112 channels.
-EARLY_BLOCKS = 11
-EARLY_CHANNELS, LATE_CHANNELS = 112, 320
-CELL = 112
-TOKEN = 2 * LATE_CHANNELS + 2 * EARLY_CHANNELS
+#: Blocks before stride 16 (40 channels of stride 8, kept as trained on ImageNet), and those before
+#: stride 32.
+_SHALLOW, _MIDDLE = 5, 11
+_EDGES, _MIDDLING, _LATE = 40, 112, 320
+#: Pixels that a cell of the dense head spans; and how much smaller the second look is.
+STRIDE = 16
+SMALLER = 3
+#: Pixels of the square that a token spans, and its values that are its cell's own.
+CELL = 336
+OWN = 2 * (_LATE + _MIDDLING)
+#: Logits are brought to about one where they stand beside standardised values.
+_CALM = 4.0
 
 
 class TowerConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
-    """`hidden_size` is a cell's own 864 values and the head's `labels` scores."""
+    """`hidden_size` is a cell's own 864 values, `labels` answers at either scale, and `labels`
+    scores of the whole picture. `mixed` is the width of the dense head."""
 
     model_type = "glass_tower"
 
-    def __init__(self, image_size: int = 448, labels: int = 16, **rest: Any) -> None:
+    def __init__(
+        self, image_size: int = 1344, labels: int = 16, mixed: int = 160, **rest: Any
+    ) -> None:
         self.image_size = image_size
         self.labels = labels
+        self.mixed = mixed
         self.patch_size = CELL
         self.num_channels = 3
-        self.hidden_size = TOKEN + labels
+        self.hidden_size = OWN + 3 * labels
         super().__init__(**{k: v for k, v in rest.items() if k not in vars(self)})
+
+
+class Look(NamedTuple):
+    """One look at a picture: its stages, and what the dense head says of each cell."""
+
+    middle: Tensor  # (B, 112, H/16, W/16)
+    late: Tensor  # (B, 320, H/32, W/32)
+    where: Tensor  # (B, labels, H/16, W/16), logits
+
+
+class Seen(NamedTuple):
+    """What both looks make of a picture."""
+
+    cells: Tensor  # (B, cells, 864 + 2 labels): all of a token but the picture's scores
+    pooled: Tensor  # (B, 5 labels): what the scores follow from
+    where: Tensor  # (B, labels, S/16, S/16), logits: both scales together
 
 
 class Conv(nn.Conv2d):
@@ -75,8 +105,24 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
+class DenseHead(nn.Module):
+    """Logits (B, labels, h, w) of every cell, from the stages of stride 8, 16 and 32."""
+
+    def __init__(self, labels: int, mixed: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(4 * _EDGES + _MIDDLING + _LATE, mixed, 1)
+        # What runs on through a cell is told from what ends in it by the cells beside it.
+        self.beside = nn.Conv2d(mixed, mixed, 5, padding=2, groups=mixed)
+        self.outer = nn.Conv2d(2 * mixed, labels, 1)
+
+    def forward(self, edges: Tensor, middle: Tensor, late: Tensor) -> Tensor:
+        wide = F.interpolate(late, size=middle.shape[-2:], mode="bilinear", align_corners=False)
+        own = F.relu(self.inner(torch.cat((F.pixel_unshuffle(edges, 2), middle, wide), 1)))
+        return self.outer(torch.cat((own, F.relu(self.beside(own))), 1))
+
+
 class Tower(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Pixels (B, 3, H, W), H and W multiples of 112, to tokens (B, H/112 · W/112, hidden_size)."""
+    """Pixels (B, 3, S, S), S a multiple of 336, to tokens (B, (S/336)^2, hidden_size)."""
 
     config_class = TowerConfig
     main_input_name = "pixel_values"
@@ -91,53 +137,114 @@ class Tower(PreTrainedModel):  # type: ignore[no-untyped-call]
                 stride = first_stride if i == 0 else 1
                 blocks.append(Block(inner, outer, expansion, stride, kernel))
                 inner = outer
-        self.blocks = nn.ModuleList(blocks)
-        # Each token value is brought to mean 0 and deviation 1 over the training micrographs.
-        self.shift = nn.Parameter(torch.zeros(TOKEN), requires_grad=False)
-        self.scale = nn.Parameter(torch.ones(TOKEN), requires_grad=False)
-        self.head = nn.Linear(2 * TOKEN, config.labels)
+        self.shallow = nn.ModuleList(blocks[:_SHALLOW])
+        self.deep = nn.ModuleList(blocks[_SHALLOW:])
+        # Each value of a cell is brought to mean 0 and deviation 1 over the training micrographs.
+        self.shift = nn.Parameter(torch.zeros(OWN), requires_grad=False)
+        self.scale = nn.Parameter(torch.ones(OWN), requires_grad=False)
+        self.dense = DenseHead(config.labels, config.mixed)
+        self.glance = nn.Linear(2 * OWN + 2 * config.labels, config.labels)
+        self.head = nn.Linear(5 * config.labels, config.labels)
         self.post_init()  # type: ignore[no-untyped-call]
 
-    def early(self, pixel_values: Tensor) -> Tensor:
-        """The stride-16 stage (B, 112, H/16, W/16): what training caches."""
-        x = F.relu6(self.stem(pixel_values))
-        for block in self.blocks[:EARLY_BLOCKS]:
+    def look(self, pixels: Tensor) -> Look:
+        """One look at pixels (B, 3, H, W), H and W multiples of 32."""
+        # On a processor the convolutions take half the time where channels lie side by side.
+        x = pixels.contiguous(memory_format=torch.channels_last)
+        x = F.relu6(self.stem(x))
+        for block in self.shallow:
             x = block(x)
-        return x
+        edges = x
+        for block in self.deep[: _MIDDLE - _SHALLOW]:
+            x = block(x)
+        middle = x
+        for block in self.deep[_MIDDLE - _SHALLOW :]:
+            x = block(x)
+        return Look(middle, x, self.dense(edges, middle, x))
 
-    def late(self, early: Tensor) -> Tensor:
-        """The cells' standardised values (B, cells, 864) from the stride-16 stage."""
-        x = early
-        for block in self.blocks[EARLY_BLOCKS:]:
-            x = block(x)
-        grid = (early.shape[-2] * 16 // CELL, early.shape[-1] * 16 // CELL)
+    def own(self, look: Look, grid: int) -> Tensor:
+        """The standardised values (B, grid^2, 864) of cells."""
         pools = (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
-        parts = [pool(stage, grid) for stage in (x, early) for pool in pools]
-        cells = torch.cat(parts, 1).flatten(2).transpose(1, 2)
-        return (cells - self.shift) * self.scale
+        parts = [pool(stage, grid) for stage in (look.late, look.middle) for pool in pools]
+        return (_in_rows(torch.cat(parts, 1)) - self.shift) * self.scale
 
-    def scores(self, cells: Tensor) -> Tensor:
-        """The multi-label head's logits (B, labels) from the mean and maximum over the cells."""
-        return self.head(torch.cat((cells.mean(1), cells.amax(1)), -1))
+    def glanced(self, look: Look, dropout: float = 0.0) -> Tensor:
+        """Logits (B, labels) from one look."""
+        own = self.own(look, 4)
+        values = torch.cat((own.mean(1), own.amax(1), *_pooled(look.where)), -1)
+        return self.glance(F.dropout(values, dropout))
 
-    def tokens(self, cells: Tensor) -> Tensor:
-        scores = self.scores(cells)[:, None].expand(-1, cells.shape[1], -1)
+    def seen(self, pixel_values: Tensor) -> Seen:
+        """Pictures are looked at one by one: the closer look's first stages take 0.4 GB each, a
+        processor gains nothing by more, and a picture is seen alike in any company.
+
+        Raises
+        ------
+        ValueError : for a side that is no multiple of 336.
+        """
+        if pixel_values.shape[-1] != pixel_values.shape[-2] or pixel_values.shape[-1] % CELL:
+            raise ValueError(f"a side of {tuple(pixel_values.shape[-2:])} is no multiple of {CELL}")
+        each = [self._seen(one[None]) for one in pixel_values]
+        return Seen(*(torch.cat(parts) for parts in zip(*each, strict=True)))
+
+    def _seen(self, pixel_values: Tensor) -> Seen:
+        fine, coarse = self.look(pixel_values), self.look(F.avg_pool2d(pixel_values, SMALLER))
+        grid = pixel_values.shape[-1] // CELL
+        surest = [
+            _in_rows(F.adaptive_max_pool2d(look.where, grid)) / _CALM for look in (fine, coarse)
+        ]
+        pooled = (self.glanced(coarse) / _CALM, *_pooled(fine.where), *_pooled(coarse.where))
+        wide = F.interpolate(
+            coarse.where, size=fine.where.shape[-2:], mode="bilinear", align_corners=False
+        )
+        return Seen(
+            torch.cat((self.own(coarse, grid), *surest), -1),
+            torch.cat(pooled, -1),
+            (fine.where + wide) / 2,
+        )
+
+    def scores(self, pooled: Tensor) -> Tensor:
+        """The picture's logits (B, labels)."""
+        return self.head(pooled)
+
+    def tokens(self, cells: Tensor, pooled: Tensor) -> Tensor:
+        """(B, cells, hidden_size)."""
+        scores = (self.scores(pooled) / _CALM)[:, None].expand(-1, cells.shape[1], -1)
         return torch.cat((cells, scores), -1)
+
+    def see(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens, and what `where` gives."""
+        seen = self.seen(pixel_values)
+        return self.tokens(seen.cells, seen.pooled), seen.where
+
+    def where(self, pixel_values: Tensor) -> Tensor:
+        """Logits (B, labels, S/16, S/16): is the label in this cell, both scales together."""
+        return self.seen(pixel_values).where
 
     def likeness(self, pixel_values: Tensor) -> Tensor:
         """What two pictures are alike by, (B, 864 + labels): texture, and the features seen.
 
         The texture alone finds the other half of a micrograph better, the features what shows the
-        same thing in another; they weigh alike (decision 2026-11-28-figures).
+        same thing in another; they weigh alike (decision 2026-11-28-figures). The small look
+        alone: it costs a tenth of both.
         """
-        cells = self.late(self.early(pixel_values))
-        texture = F.normalize(cells.mean(1), dim=-1)
-        seen = F.normalize(self.scores(cells).sigmoid(), dim=-1)
-        return torch.cat((texture, seen), -1)
+        look = self.look(F.avg_pool2d(pixel_values, SMALLER))
+        texture = F.normalize(self.own(look, 4).mean(1), dim=-1)
+        return torch.cat((texture, F.normalize(self.glanced(look).sigmoid(), dim=-1)), -1)
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
-        tokens = self.tokens(self.late(self.early(pixel_values)))
+        tokens, _where = self.see(pixel_values)
         return BaseModelOutputWithPooling(last_hidden_state=tokens, hidden_states=(tokens,))
+
+
+def _in_rows(cells: Tensor) -> Tensor:
+    """(B, C, h, w) as (B, h w, C)."""
+    return cells.flatten(2).transpose(1, 2)
+
+
+def _pooled(where: Tensor) -> tuple[Tensor, Tensor]:
+    """The surest cell of each label, and the share of the picture that it covers."""
+    return where.flatten(2).amax(-1) / _CALM, where.sigmoid().flatten(2).mean(-1)
 
 
 def register() -> None:

@@ -255,15 +255,18 @@ def take_lessons(work: Path, args: argparse.Namespace, ranks: Any) -> None:
     # At the rates of the recipe that ships: those of the other tests let rounding grow faster.
     own = replace(recipe.stage("language"), rates=embedded_2cpu().stage("language").rates)
     recipe = replace(recipe, stages=(*recipe.stages[:-1], own))
-    split = embedded._split(16, 0)
     with ranks.together():
-        model, processor = embedded._model(recipe, work / f"of-{ranks.rank}", split)
+        own_work = work / f"of-{ranks.rank}"  # what is drawn from a seed alone is alike for all
+        splits = embedded._splits(own_work)
+        tower = embedded._tower(splits[0])
+        looked = embedded._looked(tower, splits)
+        model, processor = embedded._model(tower)
     making.teach_language(
         recipe,
         model,
         processor,
-        split,
-        embedded._split(8, 1),
+        splits,
+        looked,
         lambda stage: Keeper(work / stage, ranks, {"of": "a test"}),
         ranks,
         _say if ranks.first else _silent,

@@ -8,9 +8,17 @@ from dataclasses import replace
 import pytest
 
 from glassllava.errors import BadInput
+from training.embedded.dataset import DataPlan
 from training.loop import part_of
-from training.recipe import ConversationPlan, FromCheckpoint, Stage
-from training.recipes import RECIPES, lora_1xa100, named, paper_8xa100, qwen3_8xa100
+from training.recipe import ConversationPlan, FromCheckpoint, FromNothing, Stage
+from training.recipes import (
+    RECIPES,
+    embedded_2cpu,
+    lora_1xa100,
+    named,
+    paper_8xa100,
+    qwen3_8xa100,
+)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -75,6 +83,50 @@ def test_the_rates_reach_the_parts_they_name_and_the_tower_stays(make) -> None:
         assert any("vision_tower" in name for name in frozen)
         if start.lora is not None:
             assert not any("base_layer" in name for name in trained)
+
+
+def test_the_embedded_rates_reach_the_parts_of_the_tower_that_they_name() -> None:
+    """Places are learnt on frozen blocks; edges and what standardises are never trained."""
+    from glassllava.model.tower import Tower, TowerConfig
+    from training.loop import make_optimiser
+
+    recipe = embedded_2cpu()
+    assert [stage.name for stage in recipe.stages] == ["places", "tower", "head", "language"]
+    tower = Tower(TowerConfig(336))
+    for name, parts in (
+        ("places", {"dense", "glance"}),
+        ("tower", {"deep", "dense", "glance"}),
+        ("head", {"head"}),
+    ):
+        make_optimiser(tower, recipe.stage(name))
+        trained = {n.split(".")[0] for n, p in tower.named_parameters() if p.requires_grad}
+        frozen = {n.split(".")[0] for n, p in tower.named_parameters() if not p.requires_grad}
+        assert trained == parts == set(recipe.stage(name).rates)
+        assert {"stem", "shallow", "shift", "scale"} <= frozen
+        assert not trained & frozen
+
+
+def test_the_embedded_stages_weigh_every_kind_that_their_sources_tell_apart() -> None:
+    from training.embedded.language import Lessons
+    from training.embedded.seeing import Scored, Views
+
+    recipe = embedded_2cpu()
+    sources = {"places": Views, "tower": Views, "head": Scored, "language": Lessons}
+    for stage in recipe.stages:
+        assert len(stage.weights) == len(sources[stage.name].kinds)
+
+
+def test_the_embedded_recipe_looks_at_whole_tokens_and_keeps_pictures_for_its_head() -> None:
+    from training.embedded.dataset import FIRST_SEED
+
+    recipe = embedded_2cpu()
+    assert isinstance(recipe.data, DataPlan)
+    assert isinstance(recipe.start, FromNothing)
+    assert recipe.data.image_size % 336 == 0
+    assert set(recipe.data.counts) <= set(FIRST_SEED)
+    # The head, and half of the lessons, are on what the tower never learned from.
+    assert recipe.start.seen < recipe.data.counts["train"]
+    assert recipe.stage("head").batch <= recipe.data.counts["train"] - recipe.start.seen
 
 
 def test_notes_decide_nothing_and_everything_else_does() -> None:

@@ -1,13 +1,13 @@
-"""Synthetic micrographs made ready for training: written, read back, measured, put into words.
+"""The data of the embedded checkpoint: how much of what, made in three passes, read back.
 
-Every micrograph is written as a TIFF and read by the same code as a person's, its enquiries come
-from `interpreter.prepare`, and its pixels go through `processing.see`: training and inference
-share one preprocessing. One micrograph stands in several contexts, since the context decides what
-a feature means. Knows nothing of the model beyond the tower's frozen early blocks, whose output
-it keeps, so that no training step has to look at pixels again.
+    pictures   painted, written, read back, marked (pictures)
+    measured   what the product measures on them
+    contexts   samples, what the rules say of the picture in each, the prompts (contexts)
 
-A folder of data holds, for each split, chunks of records (JSON lines) and of early features
-(float16), each written whole or not at all: making the data resumes where it was cut short.
+Training and inference share one preprocessing: a picture goes through `micrograph.reading`, an
+enquiry through `interpreter.prepare`. One picture stands in several contexts, since the context
+decides what a feature means. Knows no model and no step. Every chunk of a pass is written whole or
+not at all: making the data resumes where it was cut short.
 """
 
 from __future__ import annotations
@@ -16,26 +16,24 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from glassllava import features, interpreter, rules
+from glassllava import rules
+from glassllava.errors import BadInput
 from glassllava.literature import Literature, NoLiterature
 from glassllava.measurement.quantities import Measurements
-from glassllava.prompt import Budget
-from glassllava.sample import LEVELS, Sample, understand
-from training.whole import write_whole
+from training.embedded import contexts, pictures
+from training.embedded.contexts import HELD, holds_out, write_contexts
+from training.embedded.pictures import PARENTS
+from training.whole import read_json_lines, write_json_lines
 
-if TYPE_CHECKING:
-    from training.synthesis import SyntheticMicrograph
-
-PARENTS = tuple(features.PARENTS)
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: First seed of each split: no seed is in two.
@@ -44,6 +42,7 @@ FIRST_SEED = {
     "validation": 2_000_000,
     "calibration": 3_000_000,
     "test": 4_000_000,
+    "apart": 5_000_000,
 }
 _CHUNK = 50
 Look = Literal["plain", "wide"]
@@ -51,16 +50,20 @@ Look = Literal["plain", "wide"]
 
 @dataclass(frozen=True, slots=True)
 class DataPlan:
-    """How much of what. `contexts` are samples a training micrograph, its own included."""
+    """How much of what. `contexts` are samples a training micrograph, its own included.
+
+    `apart` is a split of its own where it is counted: grounds and combinations of features that
+    the others never show. Training never has a held triple of feature, material and process.
+    """
 
     counts: Mapping[str, int]
-    contexts: int = 3
-    image_size: int = 448
+    contexts: int = 8
+    image_size: int = 1344
     passage_budget: int = 700
     #: Every n-th training micrograph is measured: the others are never asked at `high`.
-    measured_every: int = 2
+    measured_every: int = 8
     #: Which micrographs: 'plain' (one even ground, one leading feature) or 'wide' (the rest).
-    look: Look = "plain"
+    look: Look = "wide"
 
     def chunks(self) -> Iterator[tuple[str, int, int]]:
         """(split, first index, number) of every chunk."""
@@ -70,78 +73,104 @@ class DataPlan:
 
 
 def fingerprint(plan: DataPlan) -> str:
-    """One hash over the generator's source, the rules, the seeds and the counts."""
+    """One hash over everything that decides what the data are: the sources of painters, samples and
+    contexts, the rules, the seeds and the plan."""
     import training.synthesis as synthesis
 
     total = hashlib.sha256()
     assert synthesis.__file__ is not None
     sources = sorted(Path(synthesis.__file__).parent.glob("*.py"))
+    sources += [Path(pictures.__file__), Path(contexts.__file__)]
     ground = Path(rules.__file__).parent
     sources += [ground / name for name in ("rules.csv", "sample_words.csv", "features.csv")]
     for path in sources:
         total.update(path.name.encode() + b"\0" + path.read_bytes())
-    words = [FIRST_SEED, dict(plan.counts), plan.contexts, plan.image_size, plan.measured_every]
-    words.append(plan.look)
-    total.update(json.dumps(words).encode())
+    words = [FIRST_SEED, dict(plan.counts), plan.contexts, plan.passage_budget, plan.look]
+    total.update(json.dumps([*words, plan.measured_every]).encode())
     return total.hexdigest()
 
 
 def make_data(folder: Path, plan: DataPlan, *, workers: int = 2, library: bool = True) -> None:
-    """Everything that `plan` asks for and `folder` does not hold yet."""
-    from tqdm import tqdm
+    """Everything that `plan` asks for and `folder` does not hold yet.
 
+    Raises
+    ------
+    BadInput : where the folder holds data of another plan or of other painters.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "fingerprint").write_text(fingerprint(plan) + "\n", "utf-8")
-    todo = [chunk for chunk in plan.chunks() if not _paths(folder, *chunk[:2])[0].exists()]
-    work = partial(_make_chunk, folder, plan, library)
+    kept, ours = folder / "fingerprint", fingerprint(plan)
+    if kept.exists() and kept.read_text("utf-8").strip() != ours:
+        raise BadInput(
+            "The data there were made by another plan, or by other painters",
+            where=folder,
+            remedy="Name another folder to work in, or remove that one.",
+        )
+    kept.write_text(ours + "\n", "utf-8")
+    passes: list[tuple[str, Callable[[Path, str, int], Path], Callable[..., None]]] = [
+        ("painted", pictures.records_path, partial(_paint, folder, plan)),
+        ("measured", pictures.measured_path, partial(_measure, folder, plan)),
+        ("asked", contexts_path, partial(_ask, folder, plan, library)),
+    ]
     # spawn: a forked child would inherit torch's thread pool in an unknown state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for _ in tqdm(pool.map(work, todo), total=len(todo), unit="chunk", disable=None):
-            pass
+        for name, path, work in passes:
+            todo = [chunk for chunk in plan.chunks() if not path(folder, *chunk[:2]).exists()]
+            _spread(pool, work, todo, name)
 
 
-def _paths(folder: Path, split: str, first: int) -> tuple[Path, Path]:
-    stem = f"{split}-{first:06d}"
-    return folder / f"{stem}.jsonl", folder / f"{stem}.npy"
+def _spread(
+    pool: ProcessPoolExecutor, work: Callable[..., None], todo: list[Any], name: str
+) -> None:
+    from tqdm import tqdm
+
+    for _ in tqdm(pool.map(work, todo), total=len(todo), unit="chunk", desc=name, disable=None):
+        pass
 
 
-def _make_chunk(folder: Path, plan: DataPlan, library: bool, chunk: tuple[str, int, int]) -> None:
+def contexts_path(folder: Path, split: str, first: int) -> Path:
+    return folder / f"{split}-{first:06d}.contexts.jsonl"
+
+
+def _paint(folder: Path, plan: DataPlan, chunk: tuple[str, int, int]) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
-
-    from glassllava.micrograph.reading import read_micrograph
-    from glassllava.model import processing
-    from training.synthesis import Plan, generate
-    from training.synthesis.files import write_tiff
-
-    torch.set_num_threads(1)
-    literature = _library() if library else NoLiterature()
-    tower = _tower(plan.image_size)
     split, first, number = chunk
-    lines, kept = [], []
-    pictures = folder / "micrographs" / split
-    pictures.mkdir(parents=True, exist_ok=True)
-    for index in range(first, first + number):
-        seed = FIRST_SEED[split] + index
-        synthetic = generate(seed, plan=Plan(look=plan.look))
-        path = pictures / f"{seed}.tif"
-        write_tiff(synthetic, path)
-        micrograph = read_micrograph(path, with_hash=False)
-        rng = np.random.default_rng(seed)
-        measured = split != "train" or index % plan.measured_every == 0
-        lines.append(_record(synthetic, micrograph, plan, rng, literature, split, measured))
-        picture = processing.see(micrograph, plan.image_size)
-        with torch.inference_mode():
-            pixels = torch.from_numpy(picture.astype(np.float32))
-            pixels = ((pixels - 127) / 128).expand(1, 3, -1, -1)
-            kept.append(tower.early(pixels)[0].half().numpy())
-    records, early = _paths(folder, split, first)
-    temporary = early.with_suffix(".part")
-    with temporary.open("wb") as file:
-        np.save(file, np.stack(kept))
-    temporary.replace(early)
-    write_whole(records, "".join(json.dumps(line) + "\n" for line in lines))
+    seeds = [FIRST_SEED[split] + index for index in range(first, first + number)]
+    pictures.paint(folder, split, first, seeds, plan.look)
+
+
+def _measure(folder: Path, plan: DataPlan, chunk: tuple[str, int, int]) -> None:
+    split, first, _ = chunk
+    pictures.measure_chunk(folder, split, first, plan.measured_every if split == "train" else 1)
+
+
+def _ask(folder: Path, plan: DataPlan, library: bool, chunk: tuple[str, int, int]) -> None:
+    """The contexts of one chunk; those of training hold no triple that is held out."""
+    from glassllava.micrograph.reading import read_micrograph
+
+    literature = _library() if library else NoLiterature()
+    split, first, _ = chunk
+    told = zip(
+        read_json_lines(pictures.records_path(folder, split, first)),
+        read_json_lines(pictures.measured_path(folder, split, first)),
+        strict=True,
+    )
+    rows = []
+    for picture, measured in told:
+        path = pictures.micrograph_path(folder, split, picture["seed"])
+        judged = write_contexts(
+            picture,
+            read_micrograph(path, with_hash=False),
+            Measurements.from_json(measured) if measured else Measurements(),
+            number=plan.contexts if split == "train" else 1,
+            passage_budget=plan.passage_budget,
+            literature=literature,
+            levels_measured=measured is not None,
+            rng=np.random.default_rng((picture["seed"], 7)),
+            held=HELD if split in ("train", "validation") else None,
+        )
+        rows.append({**picture, "contexts": judged})
+    write_json_lines(contexts_path(folder, split, first), rows)
 
 
 _OPEN: dict[str, Any] = {}  # what a worker process keeps between chunks
@@ -158,146 +187,47 @@ def _library() -> Literature:
     return _OPEN["library"]  # type: ignore[no-any-return]
 
 
-def _tower(image_size: int) -> Any:
-    if "tower" not in _OPEN:
-        from glassllava.model.tower import TowerConfig
-        from training.embedded.start import imagenet_weights, pretrained_tower
-
-        _OPEN["tower"] = pretrained_tower(imagenet_weights(), TowerConfig(image_size)).eval()
-    return _OPEN["tower"]
-
-
-def _record(
-    synthetic: SyntheticMicrograph,
-    micrograph: Any,
-    plan: DataPlan,
-    rng: np.random.Generator,
-    literature: Literature,
-    split: str,
-    measured: bool,
-) -> dict[str, Any]:
-    """One micrograph with its truth and its contexts, as JSON."""
-    from glassllava.measurement import measure
-
-    measurements = measure(micrograph) if measured else Measurements()
-    scenes = [synthetic]
-    if split == "train":
-        scenes += other_contexts(synthetic, plan.contexts - 1, rng)
-    return {
-        "seed": synthetic.seed,
-        "family": synthetic.family,
-        "present": sorted(synthetic.present),
-        "keys": [truth.key for truth in synthetic.truths],
-        "counts": [truth.count for truth in synthetic.truths],
-        "artefacts": [key for key in synthetic.artefacts if key != "art_databar"],
-        "contexts": [
-            _context(scene, micrograph, measurements, plan, literature, measured)
-            for scene in scenes
-        ],
-    }
-
-
-def _context(
-    scene: SyntheticMicrograph,
-    micrograph: Any,
-    measurements: Measurements,
-    plan: DataPlan,
-    literature: Literature,
-    measured: bool,
-) -> dict[str, Any]:
-    levels: dict[str, Any] = {}
-    for level in LEVELS:
-        if level == "high" and not measured:
-            continue
-        enquiry = interpreter.prepare(
-            micrograph,
-            scene.sample,
-            "",
-            level,
-            literature=literature,
-            probe_keys=PARENTS,
-            passage_budget=Budget(plan.passage_budget),
-            measurements=measurements,
-        )
-        levels[level] = {
-            "prefix": enquiry.prefix,
-            "given": enquiry.level_given,
-            "passages": [f"{p.title}. {p.text}" for p in enquiry.passages],
-        }
-    return {
-        "sample": scene.sample.to_json(),
-        "defect": scene.defect,
-        "reason": scene.reason,
-        "rulings": list(scene.rulings),
-        "truths": [
-            {
-                "key": t.key,
-                "verdict": t.ruling.verdict if t.ruling else None,
-                "reason": t.ruling.reason if t.ruling else "",
-            }
-            for t in scene.truths
-        ],
-        "levels": levels,
-    }
-
-
-def other_contexts(
-    synthetic: SyntheticMicrograph, number: int, rng: np.random.Generator
-) -> list[SyntheticMicrograph]:
-    """The same pixels with other samples, judged again; the verdict is defined in most."""
-    from training.synthesis import samples
-
-    lead = synthetic.truths[0].key
-    found: list[SyntheticMicrograph] = []
-    for turn in range(4 * number):
-        # Contexts of this feature by turns for either verdict, now and then those of another.
-        key = lead if rng.random() < 0.8 else str(rng.choice(sorted(features.vocabulary())))
-        said = samples.verdicts_for(key)
-        if not said or key.startswith("art_"):
-            continue
-        wanted = samples.wanted_for(key, rng, said[turn % len(said)])
-        sample = samples.write_sample(wanted, rng, synthetic.view)
-        scene = judged_again(synthetic, sample)
-        if scene.defect is not None or rng.random() < 0.15:
-            found.append(scene)
-        if len(found) == number:
-            break
-    return found
-
-
-def judged_again(synthetic: SyntheticMicrograph, sample: Sample) -> SyntheticMicrograph:
-    """The same pixels in the context of another sample, by the same rules."""
-    from training.synthesis.truth import _size_tokens as size_tokens
-
-    tokens = understand(sample).tokens
-    truths = tuple(
-        replace(t, ruling=rules.judge_child(t.key, {**tokens, **size_tokens(t.sizes)}))
-        for t in synthetic.truths
-    )
-    return replace(synthetic, sample=sample, tokens=tokens, truths=truths)
-
-
 @dataclass(frozen=True)
 class Split:
-    """The records of one split and their early features, in order."""
+    """The records of one split of a folder of data, in order."""
 
+    folder: Path
+    name: str
     records: Sequence[Mapping[str, Any]]
-    early: Array  # (N, 112, S/16, S/16) float16
 
     @property
     def labels(self) -> Array:
         """(N, 16) of 0 and 1, in the order of the parents."""
         return np.array([[float(p in r["present"]) for p in PARENTS] for r in self.records])
 
+    def __getitem__(self, part: slice) -> Split:
+        return Split(self.folder, self.name, self.records[part])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
 
 def read_split(folder: Path, split: str, limit: int | None = None) -> Split:
     """What `make_data` wrote, up to `limit` micrographs."""
+    return Split(folder, split, _records(folder, f"{split}-*.contexts.jsonl", limit))
+
+
+def read_pictures(folder: Path, split: str, limit: int | None = None) -> Split:
+    """The same before contexts were written: what the tower learns from."""
+    return Split(folder, split, _records(folder, f"{split}-*.pictures.jsonl", limit))
+
+
+def _records(folder: Path, pattern: str, limit: int | None) -> list[Mapping[str, Any]]:
     records: list[Mapping[str, Any]] = []
-    early = []
-    for path in sorted(folder.glob(f"{split}-*.jsonl")):
+    for path in sorted(folder.glob(pattern)):
         if limit is not None and len(records) >= limit:
             break
-        records += [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        early.append(np.load(path.with_suffix(".npy"), allow_pickle=False))
-    stacked = np.concatenate(early)
-    return Split(records[:limit], stacked[:limit])
+        # A picture of which no context could be written teaches no language.
+        records += [row for row in read_json_lines(path) if row.get("contexts") != []]
+    return records[:limit]
+
+
+def triple_unseen(record: Mapping[str, Any]) -> bool:
+    """Whether a test micrograph in its own context has a triple that training never had."""
+    context = record["contexts"][0]
+    return holds_out(context, HELD)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from glassllava.errors import BadInput
 from glassllava.model.wording import Wording
-from training.embedded import seeing
 from training.embedded.dataset import PARENTS, Split
 from training.embedded.lessons import Batch, Lesson, Teacher, collate, logits_at
-from training.embedded.watching import ask, blank_tokens
+from training.embedded.looking import Looked
+from training.embedded.watching import ask, blank_tokens, tokens_of
 from training.evaluation.scores import average_precision
 from training.recipe import LessonPlan
 
@@ -32,10 +32,11 @@ class Lessons:
 
     Parameters
     ----------
-    known : how many of the first micrographs the tower has learnt by heart.
+    looked : what the tower made of the pictures of either split.
+    known : how many of the first micrographs the tower has learnt from.
     """
 
-    kinds: tuple[str, ...] = ("probes", "verdict", "text")
+    kinds: tuple[str, ...] = ("probes", "verdict", "text", "rules")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Lessons:
         processor: Any,
         train: Split,
         validation: Split,
+        looked: tuple[Looked, Looked],
         *,
         known: int,
         seed: int,
@@ -53,8 +55,7 @@ class Lessons:
         self.plan, self.split, self.validation = plan, train, validation
         self.teacher = Teacher(Wording(processor))
         self._known, self._seed = min(known, len(train.records)), seed
-        self._tokens = seeing.tokens_of(tower, train)
-        self._checked = seeing.tokens_of(tower, validation)
+        self._tokens, self._checked = (tokens_of(tower, each) for each in looked)
         self._nothing = blank_tokens(tower, image_size)
         self.steps_an_epoch = max(1, len(train.records) // sum(plan.mixture.values()))
 
@@ -79,13 +80,13 @@ class Lessons:
                 fresh = rng.random() < plan.fresh_share and known < count
                 row = int(rng.integers(known if fresh else 0, count if fresh else known))
                 record = self.split.records[row]
-                # Without context the verdict is that of the sample it came with, on average.
-                others = record["contexts"] if level != "none" else record["contexts"][:1]
+                others = record["contexts"]
                 context = others[int(rng.integers(len(others)))]
                 if level not in context["levels"]:
                     continue
                 texts = rng if not first and rng.random() < plan.text_share else None
-                lessons.append(self.teacher.lesson(row, record, context, level, texts))
+                aside = rng if rng.random() < plan.aside_share else None
+                lessons.append(self.teacher.lesson(row, record, context, level, texts, aside))
             drawn.append(lessons)
         return drawn
 

@@ -1,10 +1,10 @@
 """Makes the checkpoint that ships: data, tower, language, judgement; a cut run resumes.
 
-    data      micrographs written, read back, measured, put into words (dataset)
-    head      the tower's head on frozen blocks, then
-    tower     its later blocks: it learns to see (seeing)
+    data      micrographs painted, written, read back, measured, put into words (dataset)
+    tower     it learns to see, from views of the pictures (seeing, views)
+    head      it looks at whole pictures (looking); what both looks pooled makes their scores
     language  projector and language model on the tower's kept tokens (language, lessons)
-    judge     calibration on its own split, the held-out table, the card (evaluation)
+    judge     calibration on its own split, the held-out tables, the card (evaluation)
 
 Every stage goes through the one loop; here stands only what comes before and after.
 """
@@ -12,6 +12,7 @@ Every stage goes through the one loop; here stands only what comes before and af
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from training.checkpoint import Keeper
 from training.embedded import seeing, start, telling
 from training.embedded.dataset import PARENTS, DataPlan, Split, make_data, read_split
 from training.embedded.language import Lessons
+from training.embedded.looking import Looked, look_at
+from training.embedded.pictures import LABELS
 from training.journal import Journal, Log
 from training.loop import run_stage
 from training.ranks import Ranks
@@ -51,11 +54,18 @@ def make_embedded(
     seconds = {"data": time.perf_counter() - started}
     fingerprint = (data / "fingerprint").read_text("utf-8").strip()
     training, validation = read_split(data, "train"), read_split(data, "validation")
+    keep = _keepers(recipe, work, fingerprint, ranks)
 
     started = time.perf_counter()
-    keep = _keepers(recipe, work, fingerprint, ranks)
     tower, saw = teach_tower(recipe, training, validation, keep, ranks, log)
     seconds["tower"] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    looked = tuple(
+        look_at(tower, split, work / "looked", workers=workers) for split in (training, validation)
+    )
+    saw |= teach_head(recipe, tower, (training, validation), looked, keep, ranks, log)
+    seconds["look"] = time.perf_counter() - started
 
     started = time.perf_counter()
     processor = processor_of(recipe, training, work)
@@ -64,17 +74,19 @@ def make_embedded(
         layers=begin.size.layers,
         width=begin.size.width,
         heads=begin.size.heads,
-        labels=len(seeing.LABELS),
+        labels=len(LABELS),
         image_size=plan.image_size,
     )
     model.model.vision_tower.load_state_dict(tower.state_dict())
-    curve = teach_language(recipe, model, processor, training, validation, keep, ranks, log)
+    curve = teach_language(
+        recipe, model, processor, (training, validation), looked, keep, ranks, log
+    )
     seconds["language"] = time.perf_counter() - started
 
     start.save_checkpoint(out, model, processor, describe_checkpoint(recipe, fingerprint))
     log(f"checkpoint in {out}; judging")
     made = {"seconds": seconds, "tower": saw, "curve": curve}
-    judge_embedded(out, recipe, data, tower, made, log)
+    judge_embedded(out, recipe, data, work / "looked", made, log, workers=workers)
 
 
 def _plans(recipe: TrainingRecipe) -> tuple[DataPlan, FromNothing]:
@@ -115,38 +127,60 @@ def teach_tower(
     log: Log,
     tower: Tower | None = None,
 ) -> tuple[Tower, dict[str, Any]]:
-    """The tower that sees, and how well: its head first, then its later blocks if they help.
+    """The tower that sees, and how well: its later blocks, and what says what is where.
 
     Starts from `tower`, or from the one with ImageNet weights.
     """
     plan, begin = _plans(recipe)
     torch.manual_seed(recipe.seed)
+    first = training[: begin.seen]
     if tower is None:
-        config = TowerConfig(plan.image_size, labels=len(seeing.LABELS))
+        config = TowerConfig(plan.image_size, labels=len(LABELS))
         tower = start.pretrained_tower(start.imagenet_weights(), config)
-    first = Split(training.records[: begin.seen], training.early[: begin.seen])
-    seeing.standardise(tower, first)
-    curves = {}
-    for stage in (recipe.stage("head"), recipe.stage("tower")):
-        said: dict[str, Any] = {"batch": stage.batch, "dropout": begin.dropout, "seed": recipe.seed}
-        source = (
-            seeing.PooledMicrographs(tower, first, validation, **said)
-            if stage.name == "head"
-            else seeing.Micrographs(first, validation, **said)
+        seeing.standardise(tower, first.folder, first.records, plan.image_size)
+    curves: dict[str, Any] = {}
+    for stage in (recipe.stage("places"), recipe.stage("tower")):
+        source = seeing.Views(
+            first,
+            validation,
+            batch=stage.batch,
+            seed=recipe.seed + len(curves),
+            closer=plan.image_size,
+            dropout=begin.dropout,
         )
         keeper = keep(stage.name)
         journal = Journal(log, stage.name, keeper.folder, ranks)
         curves[stage.name] = run_stage(tower, stage, source, ranks, keeper, journal)
-    frozen, reached = (max(row["map"] for row in curves[name]) for name in ("head", "tower"))
-    limited = seeing.scores_of(tower, first, 600)
-    saw = {
-        "map_frozen": frozen,
-        "map_kept": reached,
-        "map_training": seeing.mean_average_precision(limited, seeing.targets(first)[:600]),
-        "curves": curves,
-        "fine_tuned": reached > frozen,
-    }
-    return tower.eval(), saw
+    frozen, reached = (max(row["map"] for row in curves[name]) for name in ("places", "tower"))
+    saw = {"map_frozen": frozen, "map_tower": reached, "curves": curves}
+    return tower.eval(), saw | {"fine_tuned": reached > frozen}
+
+
+def teach_head(
+    recipe: TrainingRecipe,
+    tower: Tower,
+    splits: Sequence[Split],
+    looked: Sequence[Looked],
+    keep: Any,
+    ranks: Ranks,
+    log: Log,
+) -> dict[str, Any]:
+    """The head over both looks, from pictures that the tower never learned from."""
+    _, begin = _plans(recipe)
+    stage = recipe.stage("head")
+    fresh = begin.seen if len(splits[0]) > begin.seen else 0
+    start.join_looks(tower)
+    source = seeing.Scored(
+        [torch.from_numpy(each) for each in (looked[0].pooled[fresh:], looked[1].pooled)],
+        [seeing.targets(each) for each in (splits[0].records[fresh:], splits[1].records)],
+        batch=stage.batch,
+        seed=recipe.seed,
+    )
+    keeper = keep(stage.name)
+    journal = Journal(log, stage.name, keeper.folder, ranks)
+    curve = run_stage(tower, stage, source, ranks, keeper, journal)
+    tower.eval()
+    return {"map_kept": max(row["map"] for row in curve)}
 
 
 def processor_of(recipe: TrainingRecipe, training: Split, work: Path) -> Any:
@@ -174,8 +208,8 @@ def teach_language(
     recipe: TrainingRecipe,
     model: Any,
     processor: Any,
-    training: Split,
-    validation: Split,
+    splits: Sequence[Split],
+    looked: Sequence[Looked],
     keep: Any,
     ranks: Ranks,
     log: Log,
@@ -188,8 +222,9 @@ def teach_language(
         begin.lessons,
         model,
         processor,
-        training,
-        validation,
+        splits[0],
+        splits[1],
+        (looked[0], looked[1]),
         known=begin.seen,
         seed=recipe.seed,
         image_size=plan.image_size,

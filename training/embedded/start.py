@@ -70,13 +70,24 @@ def pretrained_tower(path: Path, config: TowerConfig | None = None) -> Tower:
     state = torch.load(path, map_location="cpu", weights_only=True)
     with torch.no_grad():
         _fold(tower.stem, state, "_conv_stem", "_bn0")
-        for i, block in enumerate(tower.blocks):
+        for i, block in enumerate((*tower.shallow, *tower.deep)):
             names = [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
             if block.expand is not None:
                 names.append(("expand", "_expand_conv", "_bn0"))
             for ours, conv, norm in names:
                 _fold(getattr(block, ours), state, f"_blocks.{i}.{conv}", f"_blocks.{i}.{norm}")
     return tower
+
+
+@torch.no_grad()
+def join_looks(tower: Tower) -> None:
+    """The head over both looks as it starts: label by label the mean of what the small look says of
+    the picture, and the closer look's surest cell."""
+    labels = tower.config.labels
+    tower.head.weight.zero_()
+    tower.head.bias.zero_()
+    for block in (0, 1):  # of `Seen.pooled`, whose logits stand a quarter as large
+        tower.head.weight[:, block * labels : (block + 1) * labels].fill_diagonal_(2.0)
 
 
 def _fold(conv: Conv, state: dict[str, Tensor], name: str, norm: str) -> None:
@@ -86,7 +97,7 @@ def _fold(conv: Conv, state: dict[str, Tensor], name: str, norm: str) -> None:
     conv.bias.copy_(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain)
 
 
-def make_processor(texts: Iterable[str], pieces: int, image_size: int = 448) -> LlavaProcessor:
+def make_processor(texts: Iterable[str], pieces: int, image_size: int = 1344) -> LlavaProcessor:
     """A processor with a byte-level BPE tokenizer of `pieces`, trained on `texts`."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
@@ -141,7 +152,7 @@ def make_llava(
     width: int,
     heads: int,
     labels: int = len(features.PARENTS),
-    image_size: int = 448,
+    image_size: int = 1344,
 ) -> LlavaForConditionalGeneration:
     """An untrained LLaVA of that size around the tower and the processor's tokenizer."""
     from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration

@@ -17,6 +17,8 @@ from glassllava.model import processing
 from glassllava.model.tower import Tower
 from training.embedded.dataset import PARENTS
 from training.embedded.lessons import Teacher, collate, logits_at
+from training.embedded.looking import Looked
+from training.embedded.seeing import as_seen
 
 Array = np.ndarray[Any, Any]
 
@@ -57,8 +59,16 @@ def ask(
 
 
 @torch.inference_mode()
+def tokens_of(tower: Tower, looked: Looked) -> Array:
+    """(N, cells, hidden) float16: the tokens of what was looked at."""
+    tower.eval()
+    cells, pooled = (torch.from_numpy(each.astype(np.float32)) for each in looked)
+    return tower.tokens(cells, pooled).half().numpy()
+
+
+@torch.inference_mode()
 def blank_tokens(tower: Tower, side: int) -> Array:
     """(1, cells, hidden) float16: the tokens of a picture that shows nothing."""
-    picture = torch.from_numpy(processing.blank(side).astype(np.float32))
-    tokens = tower.tokens(tower.late(tower.early(((picture - 127) / 128).expand(1, 3, -1, -1))))
-    return tokens.half().numpy()
+    tower.eval()
+    picture = torch.from_numpy(processing.blank(side).astype(np.float32))[None, None]
+    return tower.see(as_seen(picture))[0].half().numpy()

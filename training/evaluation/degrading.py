@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glassllava.sample import ContextLevel
 from training.evaluation import scores
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from training.evaluation.cases import Case
 
 Array = np.ndarray[Any, Any]
-LEVEL = "moderate"
+LEVEL: ContextLevel = "moderate"
 #: Grey levels of noise that every step of contrast gets: a detector's, whatever it looks at.
 _NOISE = 8.0
 _BATCH = 8
@@ -162,7 +163,7 @@ def _figures(record: Any, case: Case) -> tuple[float, float]:
     there = [
         finding.probability
         for finding in record.findings
-        if finding.feature in case.present and finding.probability is not None
+        if finding.feature in (case.present or ()) and finding.probability is not None
     ]
     sure = float("nan") if p is None else max(p, 1 - p)
     return sure, float(np.mean(there)) if there else float("nan")

@@ -25,12 +25,24 @@ RISK, CERTAINTY = 0.05, 0.95
 
 @dataclass(frozen=True)
 class Answers:
-    """Raw yes / (yes + no): probes (N, P), verdict (N,); the same for a blank picture."""
+    """Raw yes / (yes + no): probes (N, P), verdict (N,); the same for a blank picture, and the
+    verdict for somebody else's."""
 
     probes: Array
     verdict: Array
     blank_verdict: Array
     blank_probes: Array
+    other_verdict: Array | None = None
+
+    def only(self, rows: Array) -> Answers:
+        other = self.other_verdict
+        return Answers(
+            self.probes[rows],
+            self.verdict[rows],
+            self.blank_verdict[rows],
+            self.blank_probes[rows],
+            other[rows] if other is not None else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,9 @@ class Truth:
     labels: Array
     defect: Array
     keys: tuple[str, ...]
+
+    def only(self, rows: Array) -> Truth:
+        return Truth(self.labels[rows], self.defect[rows], self.keys)
 
 
 def calibrate(
@@ -128,6 +143,10 @@ def _verdicts(
     over_majority = right.astype(float) - (defect == majority)
     decided = np.maximum(probability, 1 - probability) >= at_level.confidence
     errors = int((~right[decided]).sum())
+    control = {}
+    if said.other_verdict is not None:
+        other = (apply(at_level.verdict, said.other_verdict[known]) >= 0.5) == defect
+        control["other"] = scores.share(int(other.sum()), len(right)).to_json()
     return {
         "accuracy": scores.share(int(right.sum()), len(right)).to_json(),
         "blank": scores.share(int(blank_right.sum()), len(right)).to_json(),
@@ -144,6 +163,7 @@ def _verdicts(
         # One-sided, as the threshold was chosen, but of other micrographs.
         "risk_bound": round(scores.risk_bound(errors, int(decided.sum()), CERTAINTY), 4),
         "confidence": round(at_level.confidence, 4),
+        **control,
     }
 
 
@@ -199,12 +219,13 @@ def _features(
 def as_markdown(figures: Mapping[str, Any]) -> str:
     """The two tables of the card."""
     lines = [
-        "| context | forced choice | blank picture | over blank | over majority "
+        "| context | forced choice | blank picture | other picture | over blank | over majority "
         "| ECE | undecided | risk among decided |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for level, row in figures["levels"].items():
-        cells = [_percent(row[k]) for k in ("accuracy", "blank", "over_blank", "over_majority")]
+        columns = ("accuracy", "blank", "other", "over_blank", "over_majority")
+        cells = [_percent(row[k]) if k in row else "" for k in columns]
         decided = _percent(row["risk_decided"]) if row["undecided"] < 1 else "none decided"
         cells += [f"{row['ece']:.3f}", f"{100 * row['undecided']:.0f} %", decided]
         lines.append(f"| {level} | {' | '.join(cells)} |")
@@ -229,6 +250,23 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
         f'"Says everything" has a macro-F1 of {macro["f1_says_everything"]:.2f}, the blank picture '
         f"{macro['f1_blank']:.2f}.",
     ]
+    return "\n".join(lines) + "\n"
+
+
+def parts_as_markdown(parts: Mapping[str, Any]) -> str:
+    """One table of the parts of the held-out micrographs: verdict without and with context."""
+    lines = [
+        "| part | micrographs | none | moderate | high | blank, high | risk of decided, high "
+        "| features, macro-F1 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, found in parts.items():
+        levels = found["levels"]
+        cells = [_percent(levels[level]["accuracy"]) for level in ("none", "moderate", "high")]
+        high = levels["high"]
+        decided = _percent(high["risk_decided"]) if high["undecided"] < 1 else "none decided"
+        cells += [_percent(high["blank"]), decided, _plain(found["macro"]["f1"])]
+        lines.append(f"| {name} | {found['micrographs']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -154,7 +154,9 @@ def _developed(
             chosen = replace(chosen, leaders=(lead, *kept))
         if attempt >= 3:
             ground = chosen.ground if lead.grounds else "plain"
-            chosen = replace(chosen, ground=ground, decoys=(), noise="quiet")
+            # What needs another ground goes with it.
+            kept = tuple(p for p in chosen.leaders[1:] if not p.grounds or ground in p.grounds)
+            chosen = replace(chosen, ground=ground, decoys=(), noise="quiet", leaders=(lead, *kept))
     return None
 
 
@@ -165,6 +167,8 @@ def _finish(seed: int, plan: Plan, scene: _Scene, *, wide: bool) -> SyntheticMic
     sample, tokens, truths = judging.judge(
         plan, chosen, scene.painted, scene.pixel_size, rng, wide=wide
     )
+    if wide:  # other words of a sample leave a wide file's pixels as they are
+        rng = np.random.default_rng((scene.sample_seed, 1))
     vendor = plan.vendor or str(rng.choice(["thermo", "thermo", "zeiss", "zeiss", "plain"]))
     beam = BeamWords.draw(rng, chosen.detector, scene.pixel_size * columns, vendor)
     bits = plan.bits or int(rng.choice([8, 8, 8, 16]))

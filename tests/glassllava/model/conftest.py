@@ -25,8 +25,8 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny")
     texts = [prompt.probe_text("crack"), "USER: Material: soda-lime float glass.", "A pore is seen"]
-    processor = make_processor(texts * 10, 400, image_size=224)
-    model = make_llava(processor, layers=2, width=32, heads=2, image_size=224)
+    processor = make_processor(texts * 10, 400, image_size=336)
+    model = make_llava(processor, layers=2, width=32, heads=2, image_size=336)
     with torch.no_grad():
         # Small random weights let nothing through: louder ones, so that pictures differ.
         for module in model.model.vision_tower.modules():

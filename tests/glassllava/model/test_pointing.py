@@ -17,7 +17,8 @@ from glassllava.micrograph.record import Databar, Micrograph
 from glassllava.model import occlusion, processing
 from glassllava.model.backend import Pointed, Reply
 from glassllava.model.opening import open_checkpoint
-from glassllava.model.pointing import Frame, fitted, joined, point
+from glassllava.model.pointing import Frame, joined, point
+from glassllava.model.processing import placed
 from glassllava.prompt import Budget, Enquiry, compose
 from glassllava.sample import Sample
 
@@ -49,7 +50,7 @@ def test_the_frame_is_the_letterboxs(size: tuple[int, int]) -> None:
     """Against what the preprocessing really does: a picture of two greys, and where it lies."""
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 2, size).astype(np.uint8) * 255
-    left, top, wide, tall = fitted(*size, SIDE)
+    top, left, tall, wide = placed(size, SIDE)
     square = processing.letterbox(picture, SIDE)
     inside = np.zeros(square.shape, bool)
     inside[top : top + tall, left : left + wide] = True
@@ -243,7 +244,8 @@ def pointing_model(checkpoint: Path):  # type: ignore[no-untyped-def]
         calls.append(len(pixels))
         grey = torch.nn.functional.avg_pool2d(pixels[:, :1], 16)
         maps = torch.cat([8 * grey, -8 * grey, torch.full_like(grey, -9).expand(-1, 14, -1, -1)], 1)
-        return tower(pixels).last_hidden_state, maps
+        seen = tower.seen(pixels)
+        return tower.tokens(seen.cells, seen.pooled), maps
 
     tower.see = see
     return model, calls
@@ -273,7 +275,6 @@ def test_a_tower_that_points_is_run_once_and_answers_the_same(
     replies = model.reply(enquiries)
     assert calls == [3, 1]  # the pictures, and the blank that one of them asked for
     for before, after in zip(plain, replies, strict=True):
-        assert before.pointed == {}
         assert list(after.pointed) == ["crack", "pore"]
         assert after.verdict == before.verdict
         assert after.probes == before.probes
@@ -295,7 +296,7 @@ def test_the_bright_corner_is_where_it_is(tiny_checkpoint: Path, tmp_path: Path)
     assert abs(y0 - 40) < 30
     assert abs(y1 - 100) < 30
     maps = model.maps([enquiry.micrograph])
-    assert maps.shape == (1, 16, 14, 14)
+    assert maps.shape == (1, 16, 21, 21)
     assert model.pointed(maps[0], enquiry.micrograph)["crack"] == reply.pointed["crack"]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from glassllava.model.llava import Wording
-from training.embedded import start
+from glassllava.model import processing
+from glassllava.model.wording import Wording
+from training.embedded import seeing, start
 from training.embedded.dataset import PARENTS
 from training.embedded.lessons import (
     HYPOTHETICAL,
@@ -23,10 +25,14 @@ from training.embedded.lessons import (
 
 
 @pytest.fixture(scope="module")
-def model_and_teacher() -> tuple[object, Teacher]:
+def processor() -> Any:
+    return start.make_processor(["Material: float glass. I see a crack"] * 20, 400, 672)
+
+
+@pytest.fixture(scope="module")
+def model_and_teacher(processor) -> tuple[object, Teacher]:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
-    processor = start.make_processor(["Material: float glass. I see a crack"] * 20, 400, 224)
-    model = start.make_llava(processor, layers=2, width=32, heads=2, image_size=224)
+    model = start.make_llava(processor, layers=2, width=32, heads=2, image_size=672)
     return model.eval(), Teacher(Wording(processor))
 
 
@@ -118,3 +124,10 @@ def test_asides_are_taught_after_what_the_product_asks_and_stay_short(model_and_
     assert len(lesson.ids) - len(plain.ids) < 600
     # And an enquiry as the product makes it has none of them.
     assert HYPOTHETICAL not in plain.kinds
+
+
+def test_pixels_are_handed_over_as_the_processor_does(processor) -> None:  # type: ignore[no-untyped-def]
+    picture = np.random.default_rng(0).integers(0, 256, (672, 672)).astype(np.uint8)
+    theirs = processing.pixel_values(processor, [picture])
+    ours = seeing.as_seen(torch.from_numpy(picture.astype(np.float32))[None, None])
+    assert (theirs - ours).abs().max() < 1e-5

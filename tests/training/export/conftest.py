@@ -66,8 +66,8 @@ def glass_llava() -> tuple[Any, Any]:
     from training.embedded.start import make_llava, make_processor
 
     torch.manual_seed(4)
-    processor = make_processor([prompt.probe_text("crack")] * 10, 400, image_size=224)
-    return make_llava(processor, layers=2, width=32, heads=2, image_size=224).eval(), processor
+    processor = make_processor([prompt.probe_text("crack")] * 10, 400, image_size=336)
+    return make_llava(processor, layers=2, width=32, heads=2, image_size=336).eval(), processor
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from training.embedded.dataset import DataPlan
 from training.planning import memory
 from training.planning.plan import plan
 from training.planning.printing import table
-from training.recipe import ConversationPlan, FromCheckpoint
+from training.recipe import ConversationPlan, FromCheckpoint, FromNothing
 from training.recipes import RECIPES, embedded_2cpu, lora_1xa100, paper_8xa100, qwen3_8xa100
 
 GB = 1e9
@@ -188,9 +189,44 @@ def test_the_current_base_fits_and_its_projector_comes_first() -> None:
 def test_the_embedded_plan_has_the_steps_that_its_sources_have() -> None:
     found = plan(embedded_2cpu())
 
-    # 2,200 micrographs: 34 whole batches of 64 an epoch, 68 of 32
-    assert [s.length.steps for s in found.stages] == [30 * 34, 2 * 68, 800]
+    recipe = embedded_2cpu()
+    assert [s.stage.name for s in found.stages] == ["places", "tower", "head", "language"]
+    assert [s.length.steps for s in found.stages] == [stage.steps for stage in recipe.stages]
     assert found.fits
+
+
+def test_the_embedded_plan_by_hand() -> None:
+    found = {stage.stage.name: stage for stage in plan(embedded_2cpu()).stages}
+
+    # 101 labels: a 5 x 5 filter between two mixes of 592 (4 x 40 + 112 + 320) and 320 values; one
+    # look's 2 x 864 values and the cells' maxima and shares; the head's five pooled sets.
+    dense = (592 * 160 + 160) + (25 * 160 + 160) + (320 * 101 + 101)
+    glance = (2 * 864 + 2 * 101) * 101 + 101
+    head = 5 * 101 * 101 + 101
+    assert found["places"].trained == dense + glance
+    assert found["tower"].trained - found["places"].trained == 2_885_072  # the deep blocks
+    assert found["head"].trained == head
+    # A token of 864 values and 3 x 101 answers goes through two layers of 256.
+    language = 4 * (4 * 256**2 + 3 * 256 * 704 + 2 * 256) + 3000 * 256 + 256
+    assert found["language"].trained == 1168 * 256 + 257 * 256 + language
+    whole = {stage.trained + stage.frozen for stage in found.values()}
+    assert len(whole) == 1  # the same model in every stage
+
+    recipe = embedded_2cpu()
+    passes = recipe.stage("places").batch * (recipe.stage("places").steps or 0)
+    cells = 2 * 28 * 28 * (592 * 160 + 25 * 160 + 320 * 101)
+    forward = 909_991_936 + 2_000_705_280 + 3 * (cells + 2 * (2 * 864 + 2 * 101) * 101)
+    assert found["places"].length.operations == pytest.approx(passes * forward)
+
+
+def test_a_head_learns_from_what_the_tower_never_learned_from() -> None:
+    recipe = embedded_2cpu()
+    assert isinstance(recipe.start, FromNothing)
+    assert isinstance(recipe.data, DataPlan)
+    stage = recipe.stage("head")
+    fresh = recipe.data.counts["train"] - recipe.start.seen
+    found = next(s for s in plan(recipe).stages if s.stage.name == "head")
+    assert found.length.epochs == pytest.approx((stage.steps or 0) * stage.batch / fresh)
 
 
 @pytest.mark.parametrize("name", RECIPES)

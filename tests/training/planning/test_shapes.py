@@ -7,8 +7,8 @@ import torch
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from glassllava.errors import BadInput
-from glassllava.model.tower import EARLY_BLOCKS, Tower, TowerConfig
-from training.embedded import seeing
+from glassllava.model.tower import CELL, OWN, Look, Tower, TowerConfig
+from training.embedded import pictures
 from training.planning import embedded, rehearsal
 from training.planning.shapes import (
     HEAD,
@@ -115,35 +115,78 @@ def test_a_strange_tower_or_language_is_refused() -> None:
         shapes_of(config)
 
 
-def test_the_embedded_tower_is_as_the_plan_says() -> None:
-    tower = Tower(TowerConfig(448, labels=embedded.LABELS))
-    assert len(seeing.LABELS) == embedded.LABELS
-    head = sum(p.numel() for p in tower.head.parameters())
-    assert sum(p.numel() for p in tower.parameters()) - head == embedded.TRUNK
-    late = sum(p.numel() for p in tower.blocks[EARLY_BLOCKS:].parameters())
-    assert late == embedded.LATE_BLOCKS
-    assert head == 2 * embedded.CELL_VALUES * embedded.LABELS + embedded.LABELS
+@pytest.fixture(scope="module")
+def tower() -> Tower:
+    return Tower(TowerConfig(448, labels=embedded.LABELS))
 
 
-def test_the_embedded_towers_late_blocks_work_and_keep_what_the_plan_says() -> None:
+def test_the_embedded_tower_is_as_the_plan_says(tower: Tower) -> None:
+    assert len(pictures.LABELS) == embedded.LABELS
+    assert (CELL, OWN) == (embedded.CELL, embedded.CELL_VALUES)
+    sizes: dict[str, int] = {}
+    for name, parameter in tower.named_parameters():
+        part = name.split(".")[0]
+        sizes[part] = sizes.get(part, 0) + parameter.numel()
+    named = {part: sizes.pop(part) for part in ("deep", "dense", "glance", "head")}
+    assert named == {
+        "deep": embedded.DEEP,
+        "dense": embedded.DENSE,
+        "glance": embedded.GLANCE,
+        "head": embedded.HEAD,
+    }
+    assert sum(sizes.values()) == embedded.FIXED
+
+
+def look(tower: Tower) -> tuple[Look, torch.Tensor]:
+    """One view as the tower's own stages look at it."""
+    seen = tower.look(torch.zeros(1, 1, 448, 448).expand(-1, 3, -1, -1))
+    return seen, tower.glanced(seen, 0.2)
+
+
+def test_a_look_of_the_embedded_tower_works_as_the_plan_says(tower: Tower) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    tower = Tower(TowerConfig(448, labels=embedded.LABELS))
-    early = torch.zeros(1, 112, 28, 28)
-    with FlopCounterMode(display=False) as counted:
-        tower.late(early)
-    assert counted.get_total_flops() == embedded.LATE_OPERATIONS
-    kept: dict[int, int] = {}
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        look(tower)
+    fixed = embedded.FIXED_OPERATIONS + embedded.DEEP_OPERATIONS
+    heads = embedded.DENSE_OPERATIONS + embedded.GLANCE_OPERATIONS
+    assert counted.get_total_flops() == fixed + heads
+    with torch.no_grad(), FlopCounterMode(display=False) as dense:
+        edges, middle = torch.zeros(1, 40, 56, 56), torch.zeros(1, 112, 28, 28)
+        tower.dense(edges, middle, torch.zeros(1, 320, 14, 14))
+    assert dense.get_total_flops() == embedded.DENSE_OPERATIONS
+    with torch.no_grad(), FlopCounterMode(display=False) as fixed_alone:
+        x = tower.stem(torch.zeros(1, 3, 448, 448))
+        for block in tower.shallow:
+            x = block(x)
+    assert fixed_alone.get_total_flops() == embedded.FIXED_OPERATIONS
+
+
+@pytest.mark.parametrize("cast", [True, False])
+@pytest.mark.parametrize("deep", [True, False])
+def test_a_look_of_the_embedded_tower_keeps_what_the_plan_says(
+    tower: Tower, cast: bool, deep: bool
+) -> None:
+    learning = {"dense", "glance"} | ({"deep"} if deep else set())
+    for name, parameter in tower.named_parameters():
+        parameter.requires_grad_(name.split(".")[0] in learning)
     own = {p.untyped_storage().data_ptr() for p in tower.parameters()}
+    matrices = {p.numel() for p in tower.parameters()}
+    kept: dict[int, int] = {}
+    alive: list[torch.Tensor] = []
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
+        # Copies of matrices for autocast are made once, however many views there are.
+        if storage.data_ptr() not in own and tensor.numel() not in matrices:
             alive.append(tensor)
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    alive: list[torch.Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        tower.late(early)
-    assert sum(kept.values()) == pytest.approx(embedded.LATE_BYTES, rel=0.05)
+    with (
+        torch.autocast("cpu", torch.bfloat16, enabled=cast),
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
+        look(tower)
+    promised = embedded.DEEP_BYTES if deep else embedded.DENSE_BYTES
+    assert sum(kept.values()) == pytest.approx(promised[cast], rel=0.05)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from glassllava.features import PARENTS
-from glassllava.model import pointing, processing
+from glassllava.model import processing
 
 if TYPE_CHECKING:
     from glassllava.model.backend import VisionModel
@@ -54,7 +54,7 @@ class Eye:
         """The map of a whole micrograph as the product sees it: letterboxed into one square."""
         (logits,) = self._where([processing.letterbox(picture, self.side)])
         height, width = picture.shape
-        left, top, columns, rows = pointing.fitted(height, width, self.side)
+        top, left, rows, columns = processing.placed((height, width), self.side)
         return Map(
             logits,
             (rows / height / CELL, columns / width / CELL),
