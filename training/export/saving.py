@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Bytes of weights up to which the reloaded model is also run beside the one that was saved.
 _RUN_BELOW = 2 << 30
+#: Logits further apart than this are not the order of sums: 1.6e-7 was seen, of logits near one.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +297,8 @@ def _logits_apart(folder: Path, model: LlavaForConditionalGeneration) -> float:
 
     Raises
     ------
-    ModelUnavailable : where it is not nothing: same weights and settings give the same numbers.
+    ModelUnavailable : where it is more than rounding: same weights and settings give the same
+        numbers, but for the order of a convolution's sums, which follows how memory is aligned.
     """
     import copy
 
@@ -315,7 +318,7 @@ def _logits_apart(folder: Path, model: LlavaForConditionalGeneration) -> float:
     with torch.inference_mode():
         said = [one(input_ids=ids, pixel_values=pixels).logits for one in (ours, stored)]
     apart = float((said[0] - said[1]).abs().max())
-    if apart != 0 or not torch.isfinite(said[0]).all():
+    if not apart <= _ROUNDING or not torch.isfinite(said[0]).all():
         raise ModelUnavailable(
             f"The saved model does not answer as the model did: logits {apart:.3g} apart"
             if apart == apart

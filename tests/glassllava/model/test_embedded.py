@@ -121,8 +121,8 @@ def test_the_same_crystals_are_told_by_their_context(tmp_path: Path) -> None:
         ]
     replies = model.reply(asked)
     verdicts = [reply.verdict.probability or 0.0 for reply in replies]
-    # Raw yes / (yes + no) of four pictures. The checkpoint is undertrained and unsure (its card), and
-    # learned from samples whose words alone tell nothing: the sides are told apart, not far.
+    # Raw yes / (yes + no) of four pictures. The checkpoint is undertrained and unsure (its card),
+    # and learned from samples whose words alone tell nothing: the sides are told apart, not far.
     assert sum(verdicts[0::2]) > sum(verdicts[1::2]) + 0.3
     crystal = [r.probes["crystal"].probability or 0.0 for r in replies]
     blank = [(r.blank_probes or {})["crystal"].probability or 0.0 for r in replies]

@@ -145,7 +145,7 @@ def test_the_tower_learns_to_see_and_ends_no_worse_than_it_began(tmp_path: Path)
     recipe = _recipe(4, 4)
     train, validation = splits = _splits(tmp_path)
     short = [replace(recipe.stage(n), batch=2, steps=2, bf16=False) for n in ("places", "tower")]
-    head = replace(recipe.stage("head"), batch=4, steps=20, check_every=10)
+    head = replace(recipe.stage("head"), batch=4, steps=80, check_every=10, rates={"head": 1e-2})
     recipe = replace(recipe, stages=(*short, head, recipe.stage("language")))
 
     def keep(stage: str) -> Keeper:

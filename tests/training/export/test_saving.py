@@ -42,7 +42,8 @@ def test_a_saved_folder_opens_as_the_same_model(
 ) -> None:  # fmt: skip
     model, processor = request.getfixturevalue(which)
     saved = save_folder(tmp_path / "out", model, processor, ABOUT, dtype=dtype, shard=60_000)
-    assert saved.logits_apart == 0.0
+    # The order of a convolution's sums follows how memory is aligned.
+    assert saved.logits_apart <= (1e-6 if which == "glass_llava" else 0.0)
     assert sum(name.endswith(".safetensors") for name in saved.files) > 2
     assert main(["model", "verify", str(tmp_path / "out")]) == 0
     backend: Any = opening.open_model(str(tmp_path / "out"))
