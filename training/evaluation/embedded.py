@@ -214,7 +214,8 @@ The generator's micrographs resemble real ones and are not real ones: on real mi
 less, and see the decision log for what it said of some.
 
 ## Making
-`glassview train embedded_2cpu` (seed {seed}), then judged by the same command.
+Recipe `embedded_2cpu` (seed {seed}), judged by `training.evaluation.embedded.judge_embedded`, with
+which `glassview train embedded_2cpu` ends.
 
 - Data: {counts}; fingerprint (generator source, rules, seeds, counts)
   `{fingerprint}`.

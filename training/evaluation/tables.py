@@ -192,10 +192,12 @@ def _features(
         }
 
     def macro(said_present: Array, chosen: Array) -> float:
+        # A feature that none of the chosen shows has no F1: one false alarm would count as nought.
         each = [
-            scores.f1(said_present[chosen, j], labels[chosen, j]) for j in range(labels.shape[1])
+            scores.f1(said_present[chosen, j], labels[chosen, j])
+            for j in np.flatnonzero(labels[chosen].any(0))
         ]
-        return float(np.nanmean(each))
+        return float(np.mean(each))
 
     def macro_ap(chosen: Array) -> float:
         each = [

@@ -280,6 +280,13 @@ def test_a_tower_that_points_is_run_once_and_answers_the_same(
         assert after.probes == before.probes
 
 
+def test_a_tower_that_cannot_point_says_nowhere(
+    clip_checkpoint: Path, enquiries: list[Enquiry]
+) -> None:
+    for reply in open_checkpoint(clip_checkpoint, "folder").reply(enquiries):
+        assert reply.pointed == {}
+
+
 def test_the_bright_corner_is_where_it_is(tiny_checkpoint: Path, tmp_path: Path) -> None:
     grey = np.full((300, 400), 100, np.uint8)
     grey[40:100, 300:380] = 250

@@ -50,18 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     args = parser.parse_args(arguments)
 
-    from glassllava.errors import GlassError
+    from training.evaluation.ending import ending
 
-    try:
-        return _run(args)
-    except GlassError as error:
-        if args.json:
-            print(json.dumps(error.to_json()))
-        print(f"{error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+    return ending(lambda: _run(args), as_json=args.json, cut="nothing was kept.")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassllava import interpreter
+from glassllava import interpreter, scope
 from glassllava.literature import Literature
 from glassllava.measurement import measure
+from glassllava.micrograph import reading
 from glassllava.sample import ContextLevel, Sample
 from training.bars import bar
 from training.evaluation.transfer.pictures import Real
@@ -55,7 +56,8 @@ def ask(model: VisionModel, reals: Sequence[Real], literature: Literature) -> di
     made: dict[str, list[Interpretation]] = {name: [] for name in CONDITIONS}
     with bar("asking about real micrographs") as told:
         for number, real in enumerate(reals, start=1):
-            measured = measure(real.micrograph)
+            frame = reading.grey(real.micrograph)
+            measured = measure(real.micrograph, frame)
             for name, level in CONDITIONS.items():
                 enquiry = interpreter.prepare(
                     real.micrograph,
@@ -66,6 +68,7 @@ def ask(model: VisionModel, reals: Sequence[Real], literature: Literature) -> di
                     probe_keys=model.probe_keys,
                     passage_budget=model.passage_budget,
                     measurements=measured,
+                    looked=scope.look(real.micrograph, Sample(), level, frame),
                     want_text=False,
                 )
                 (reply,) = model.reply([enquiry])

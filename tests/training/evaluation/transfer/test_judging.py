@@ -25,7 +25,7 @@ from training.evaluation.transfer.maps import Map
 @pytest.fixture(autouse=True)
 def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripted models read no measurements, which take long."""
-    monkeypatch.setattr(asking, "measure", lambda micrograph: Measurements())
+    monkeypatch.setattr(asking, "measure", lambda *_: Measurements())
 
 
 def _knowing(folder: Path) -> ScriptedModel:
